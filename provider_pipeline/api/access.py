@@ -1,4 +1,4 @@
-"""Who sent a request, what they may do, what an endpoint gets to answer it, and the record of what they asked for.
+"""Authentication, scopes, the context that an endpoint gets, and the audit log.
 
 An endpoint takes a `Reader`, `Syncer` or `Admin` parameter: the request's context, and the scope it needs.
 """
@@ -135,7 +135,7 @@ class RequestContext:
         """The provider with that slug.
 
         Raises:
-            UnknownProviderError: There is none.
+            UnknownProviderError: No provider has that slug.
         """
         return catalog.providers.get(self.session, slug)
 

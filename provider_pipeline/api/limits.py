@@ -85,7 +85,7 @@ class TokenBuckets:
         """Takes one request from a caller's bucket.
 
         Returns:
-            0 if there was one, else the whole seconds until there is.
+            0 if the request was admitted, else the whole seconds until the next one will be.
         """
         now = self.clock()
         left, at = self._buckets.pop(caller, (float(self.burst), now))

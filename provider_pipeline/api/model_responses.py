@@ -1,4 +1,4 @@
-"""What clients get of models: rows, what the offers of a model agree on, offers by cost, prices.
+"""Response models about models: rows, canonical facts, offers by cost, prices.
 
 The fields that are columns are composed from `rules/model_columns.py`.
 """

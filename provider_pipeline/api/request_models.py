@@ -1,4 +1,4 @@
-"""What clients send: bodies and parameters, with their bounds."""
+"""Request bodies and parameters, with their bounds."""
 
 from datetime import UTC, datetime
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""What clients get, as OpenAPI shows it; of models: `model_responses.py`.
+"""Response models, as OpenAPI shows them; those about models are in `model_responses.py`.
 
 What the values mean is in the comments on the tables.
 """

@@ -66,7 +66,7 @@ class Programs:
         """The path of a program that can work with this server.
 
         Raises:
-            ConfigurationError: There is none, or it is older than the server.
+            ConfigurationError: No such program is installed, or it is older than the server.
         """
         major = int((connection.dialect.server_version_info or (0,))[0])
         found = shutil.which(name, path=pgserver_wheel.binaries()) if self.embedded else shutil.which(name)

@@ -127,7 +127,7 @@ def get(session: Session, asked: str) -> CanonicalModel:
     """The model that a person means, as `resolve` finds it.
 
     Raises:
-        NoSuchEntryError: There is none, or all of its offers contradict each other.
+        NoSuchEntryError: No such model, or all of its offers contradict each other.
     """
     canonical_id = resolve(session, asked)
     found = find(session, canonical_id)

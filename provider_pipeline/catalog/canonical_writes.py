@@ -24,7 +24,7 @@ _COPY: Final = SQL("COPY {} ({}) FROM STDIN").format(
 
 
 @dataclass(frozen=True)
-class Written:
+class CanonicalWrites:
     """What was written.
 
     Attributes:
@@ -47,7 +47,7 @@ def write(
     reassigned: Set[str],
     is_first: bool,
     now: datetime,
-) -> Written:
+) -> CanonicalWrites:
     """Computes these models anew, once their offers that contradict the others are marked.
 
     Args:
@@ -70,7 +70,7 @@ def write(
     if not is_first:
         regrouped = reassigned | {offer.candidate_id for offer in judged.values()}
         events = _tell(session, [model for model in changed if model.id not in regrouped], before, offers, now)
-    return Written(len(changed), len(removed), events)
+    return CanonicalWrites(len(changed), len(removed), events)
 
 
 def _models(session: Session, ids: Sequence[str]) -> dict[str, ModelSummary]:
@@ -99,7 +99,7 @@ def _tell(
     offers: Mapping[str, Sequence[Offer]],
     now: datetime,
 ) -> Sequence[int]:
-    """Records what is news about these models; returns the ids of the news."""
+    """Records the news about these models; returns the ids of the news."""
     new = {offer.provider_id for model in models if model.id not in before for offer in offers[model.id]}
     catalogued_at = _catalogued_at(session, new) if new else {}
     news = [each for model in models for each in news_of(model, before.get(model.id), offers[model.id], catalogued_at)]

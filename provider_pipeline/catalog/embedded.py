@@ -96,7 +96,7 @@ class EmbeddedPostgres:
         """Use the server for as long as the context lasts if it runs already; a stopped one is left alone.
 
         Raises:
-            DatabaseUnavailableError: It cannot be told, or the server cannot be reached.
+            DatabaseUnavailableError: The state of the server is unknown, or it cannot be reached.
         """
         try:
             lines = _lines(self.data / "postmaster.pid")

@@ -25,7 +25,7 @@ class Needs:
 
 
 @dataclass(frozen=True)
-class Offer:
+class CostedOffer:
     """An offer and its cost.
 
     Attributes:
@@ -67,15 +67,15 @@ class OffersByCost:
 
     canonical_id: str
     mix: Mix
-    ranked: dict[str, list[Offer]] = field(default_factory=dict)
-    unpriced: list[Offer] = field(default_factory=list)
-    unknown: list[Offer] = field(default_factory=list)
-    ambiguous: list[Offer] = field(default_factory=list)
-    gone: list[Offer] = field(default_factory=list)
+    ranked: dict[str, list[CostedOffer]] = field(default_factory=dict)
+    unpriced: list[CostedOffer] = field(default_factory=list)
+    unknown: list[CostedOffer] = field(default_factory=list)
+    ambiguous: list[CostedOffer] = field(default_factory=list)
+    gone: list[CostedOffer] = field(default_factory=list)
     unfit: int = 0
 
     @property
-    def cheapest(self) -> Offer | None:
+    def cheapest(self) -> CostedOffer | None:
         """The first offer of the first currency."""
         return next((offers[0] for offers in self.ranked.values()), None)
 
@@ -106,28 +106,28 @@ def sorted_offers(
 ) -> OffersByCost:
     """The rows of `canonical.offers`, ranked."""
     found = OffersByCost(canonical_id, mix)
-    ranked: dict[str, list[Offer]] = {}
+    ranked: dict[str, list[CostedOffer]] = {}
     for row in rows:
         if reason := _gone(row, today):
-            found.gone.append(Offer(row, reason=reason))
+            found.gone.append(CostedOffer(row, reason=reason))
         elif row["certainty"] == "ambiguous":
-            found.ambiguous.append(Offer(row, reason="contradicts the other offers"))
+            found.ambiguous.append(CostedOffer(row, reason="contradicts the other offers"))
         elif (unmet := _unmet(row, needs)) is None:
             found.unfit += 1
         elif unmet:
-            found.unknown.append(Offer(row, reason=f"unknown: {', '.join(unmet)}"))
+            found.unknown.append(CostedOffer(row, reason=f"unknown: {', '.join(unmet)}"))
         else:
             cost = cost_of(row["prices"], mix)
             if isinstance(cost, Unpriced):
-                found.unpriced.append(Offer(row, reason=cost.reason))
+                found.unpriced.append(CostedOffer(row, reason=cost.reason))
             else:
-                ranked.setdefault(cost.currency, []).append(Offer(row, cost, filled=_filled(row, needs)))
+                ranked.setdefault(cost.currency, []).append(CostedOffer(row, cost, filled=_filled(row, needs)))
     for currency in sorted(ranked, key=lambda each: (each != "USD", each)):
         found.ranked[currency] = sorted(ranked[currency], key=_by_cost)
     return found
 
 
-def _by_cost(offer: Offer) -> tuple[float, str, str]:
+def _by_cost(offer: CostedOffer) -> tuple[float, str, str]:
     return offer.cost.amount if offer.cost else 0, offer.row["slug"], offer.row["model_id"]
 
 
@@ -142,7 +142,7 @@ def _gone(row: Mapping[str, Any], today: date) -> str:
 
 
 def _unmet(row: Mapping[str, Any], needs: Needs) -> list[str] | None:
-    """Needs of which it is unknown whether the offer meets them; None if it is known not to meet one."""
+    """Needs that the offer may or may not meet; None if it fails one."""
     states = {f"capabilities.{name}": row["capabilities"].get(name) for name in needs.capabilities}
     if needs.min_context is not None:
         context = row["context_length"]

@@ -39,7 +39,7 @@ def note_shipped(session: Session) -> bool:
     """Store this package's set unless it is known: as the active one if there is none, else as a candidate.
 
     Returns:
-        Whether it was stored, and is to be committed.
+        Whether it was stored; the caller then commits.
     """
     content = shipped()
     if content.digest in pattern_statuses(session):
@@ -116,7 +116,7 @@ def roll_back(session: Session, *, reason: str, created_by_id: int | None = None
     """Reactivate the content that was active before, and return its digest.
 
     Raises:
-        CatalogError: There is none.
+        CatalogError: No other content was active before.
     """
     activated = session.scalars(
         select(pattern_set_event.c.digest)

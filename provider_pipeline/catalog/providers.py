@@ -157,7 +157,7 @@ def get(session: Session, slug: str) -> Provider:
     """The provider of that slug.
 
     Raises:
-        UnknownProviderError: There is none; suggests similar slugs.
+        UnknownProviderError: No such provider; the hint suggests similar slugs.
     """
     row = session.execute(_providers().where(provider.c.slug == slug)).one_or_none()
     if row is None:

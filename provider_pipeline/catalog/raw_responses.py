@@ -115,7 +115,7 @@ class RawResponseRef(ListingContent):
 
 
 @dataclass(frozen=True)
-class StoredResponse(ListingContent):
+class RawResponse(ListingContent):
     """A stored listing, without its pages.
 
     Attributes:
@@ -250,14 +250,14 @@ def _page(row: Any) -> StoredPage:
     return StoredPage(row.endpoint, row.number, row.url, zlib.decompress(row.content), row.status, row.headers)
 
 
-def list_raw_responses(session: Session, slug: str | None = None) -> list[StoredResponse]:
+def list_raw_responses(session: Session, slug: str | None = None) -> list[RawResponse]:
     """Stored listings, most recently received first."""
     query = _described() if slug is None else _described().where(provider.c.slug == slug)
-    found = [StoredResponse(**row) for row in session.execute(query).mappings()]
+    found = [RawResponse(**row) for row in session.execute(query).mappings()]
     return sorted(found, key=lambda each: (each.last_fetched_at, each.id), reverse=True)
 
 
-def get(session: Session, raw_response_id: int) -> StoredResponse:
+def get(session: Session, raw_response_id: int) -> RawResponse:
     """A stored listing, without its pages.
 
     Raises:
@@ -266,7 +266,7 @@ def get(session: Session, raw_response_id: int) -> StoredResponse:
     return get_many(session, [raw_response_id])[0]
 
 
-def get_many(session: Session, raw_response_ids: Sequence[int]) -> list[StoredResponse]:
+def get_many(session: Session, raw_response_ids: Sequence[int]) -> list[RawResponse]:
     """Stored listings in the given order, without their pages.
 
     Raises:
@@ -274,7 +274,7 @@ def get_many(session: Session, raw_response_ids: Sequence[int]) -> list[StoredRe
     """
     wanted = any_(literal(list(raw_response_ids), ARRAY(BigInteger)))
     rows = session.execute(_described().where(raw_response.c.id == wanted)).mappings()
-    found = {row["id"]: StoredResponse(**row) for row in rows}
+    found = {row["id"]: RawResponse(**row) for row in rows}
     for raw_response_id in raw_response_ids:
         if raw_response_id not in found:
             raise _not_stored(raw_response_id)

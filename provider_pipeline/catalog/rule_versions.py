@@ -60,7 +60,7 @@ def require_active(session: Session, provider_id: int, version: int | None) -> N
         RuleReplacedError: Another version became active meanwhile.
     """
     providers.lock(session, provider_id)
-    present = active_version(session, provider_id)
+    present = active_version_number(session, provider_id)
     if present != version:
         raise replaced(slug_of(session, provider_id), version, present)
 
@@ -132,8 +132,8 @@ def list_rule_versions(session: Session, provider_id: int, *, status: str | None
     return [StoredRuleVersion(**row._mapping) for row in session.execute(query.order_by(rule_version.c.version))]
 
 
-def active_version(session: Session, provider_id: int) -> int | None:
-    """The provider's active rule version, if any."""
+def active_version_number(session: Session, provider_id: int) -> int | None:
+    """The number of the provider's active rule version, if any."""
     return providers.active_rule_versions(session, [provider_id]).get(provider_id)
 
 
@@ -192,7 +192,7 @@ def events(session: Session, provider_id: int, *, version: int | None = None) ->
 
 
 def previous_active_version(session: Session, provider_id: int) -> int | None:
-    """The version a rollback would activate, skipping rejected ones; None if there is none."""
+    """The version a rollback would activate, skipping rejected ones, if any."""
     activated = session.scalars(
         select(rule_version_event.c.version)
         .where(rule_version_event.c.provider_id == provider_id, rule_version_event.c.status == "active")
@@ -280,7 +280,7 @@ def add_version(
                 digest=digest,
                 sample_id=sample_id,
                 origin=origin,
-                parent_version=active_version(session, provider_id),
+                parent_version=active_version_number(session, provider_id),
                 author=author,
                 created_by_id=created_by_id,
                 status=status,
@@ -320,7 +320,7 @@ def roll_back(session: Session, provider_id: int, *, reason: str, created_by_id:
     """Reactivate the previously active version and return it.
 
     Raises:
-        RuleMissingError: There is none.
+        RuleMissingError: No earlier version was active.
     """
     providers.lock(session, provider_id)
     version = previous_active_version(session, provider_id)
@@ -367,7 +367,7 @@ def set_status(
 
 
 def _activate(session: Session, provider_id: int, version: int, why: Why) -> None:
-    active = active_version(session, provider_id)
+    active = active_version_number(session, provider_id)
     if active == version:
         return
     if active is not None:

@@ -242,7 +242,7 @@ def _change_claimed(
     """Update a task that the worker has claimed, or an unclaimed one if `worker` is None.
 
     Raises:
-        TaskClaimLostError: It is not claimed like that.
+        TaskClaimLostError: The task is not claimed by this worker, or is claimed although none was expected.
     """
     held: ColumnElement[bool]
     if worker is None:

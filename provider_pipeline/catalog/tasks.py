@@ -201,7 +201,7 @@ def get(session: Session, task_id: int) -> Task:
     """One task.
 
     Raises:
-        NoSuchEntryError: There is none of that number.
+        NoSuchEntryError: No task has that number.
     """
     row = session.execute(_tasks().where(agent_task.c.id == task_id)).one_or_none()
     if row is None:

@@ -124,7 +124,7 @@ def get(session: Session, trial_id: int) -> RuleTrial:
     """One trial.
 
     Raises:
-        NoSuchEntryError: There is none of that number.
+        NoSuchEntryError: No trial has that number.
     """
     row = session.execute(_trials().where(rule_trial.c.id == trial_id)).one_or_none()
     if row is None:

@@ -174,7 +174,7 @@ def compact(value: Any) -> str:
 
 
 def shortened(text: str, limit: int) -> str:
-    """The text, cut to so many characters."""
+    """The text, cut to a maximum number of characters."""
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
 
 

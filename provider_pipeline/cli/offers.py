@@ -16,7 +16,7 @@ from provider_pipeline.cli.parameters import JsonOption
 from provider_pipeline.rules.model_columns import AGREED_COLUMNS
 
 if TYPE_CHECKING:
-    from provider_pipeline.catalog.offer_costs import Offer, OffersByCost
+    from provider_pipeline.catalog.offer_costs import CostedOffer, OffersByCost
 
 ModelArgument = Annotated[
     str, typer.Argument(help="A model, such as openai/gpt-4o; its name or a provider's id will do if only one has it.")
@@ -102,7 +102,9 @@ def _drawn(found: OffersByCost) -> Iterator[Table | str]:
         yield "Some prices are those of long prompts; give --requests if these tokens are several requests."
 
 
-def _offers_table(title: str, first: str, offers: Iterable[Offer], details: Callable[[Offer], list[str]]) -> Table:
+def _offers_table(
+    title: str, first: str, offers: Iterable[CostedOffer], details: Callable[[CostedOffer], list[str]]
+) -> Table:
     rows = (
         (
             each.reason if each.cost is None else rules.model_prices.amount_text(round(each.cost.amount, 6)),
@@ -117,7 +119,7 @@ def _offers_table(title: str, first: str, offers: Iterable[Offer], details: Call
     return drawn
 
 
-def _details(offer: Offer) -> list[str]:
+def _details(offer: CostedOffer) -> list[str]:
     cost = offer.cost
     lines = _prices_and_limits(offer)
     if cost is not None and cost.tier:
@@ -128,7 +130,7 @@ def _details(offer: Offer) -> list[str]:
     return lines + [f"{name} (as others say)" for name in abilities]
 
 
-def _prices_and_limits(offer: Offer) -> list[str]:
+def _prices_and_limits(offer: CostedOffer) -> list[str]:
     row = offer.row
     parts = [row["variant"]] if row["variant"] else []
     for component, word in (("input", "in"), ("output", "out"), ("cache_read", "cached")):

@@ -90,10 +90,10 @@ def _print(found: presets.detection.DetectedApi, plan: presets.plan.Plan | None)
     say_lines(presets.library.provider_file_text(found.file))
     title = f"the first {_SHOWN_MODELS} of {len(found.rows)} models" if len(found.rows) > _SHOWN_MODELS else "models"
     if found.rule is None:
-        note(f"no rule yet, its list is empty; taken for a listing because {'; '.join(found.likeness.reasons)}")
+        note(f"no rule yet, its list is empty; taken for a listing because {'; '.join(found.score.reasons)}")
     else:
         draw(
-            table("generated rule", ("decision", "choice"), _decisions(found.rule, found.likeness)),
+            table("generated rule", ("decision", "choice"), _decisions(found.rule, found.score)),
             models_table(title, [dict(row) for row in found.rows[:_SHOWN_MODELS]]),
             console=stderr(),
         )
@@ -105,12 +105,14 @@ def _print(found: presets.detection.DetectedApi, plan: presets.plan.Plan | None)
         note("to register it, give --add; or save the file: provider-pipeline providers add --file FILE")
 
 
-def _decisions(rule: rules.document.ExtractionRule, likeness: presets.likeness.Likeness) -> Iterator[tuple[str, Any]]:
+def _decisions(
+    rule: rules.document.ExtractionRule, score: presets.listing_score.ListingScore
+) -> Iterator[tuple[str, Any]]:
     summary = rules.generation.explain.explain_rule(rule)["summary"]
     endpoint = rule.endpoints[0]
     kind, sure = summary["provider_kind"], summary["provider_kind_confidence"]
     yield "kind of API", f"{kind} ({sure:.0%}: {'; '.join(summary['provider_kind_evidence'])})" if kind else None
-    yield "why it lists models", "; ".join(likeness.reasons)
+    yield "why it lists models", "; ".join(score.reasons)
     yield "selector", endpoint.selector
     for name, expression in endpoint.fields.items():
         unit = endpoint.units.get(name)

@@ -1,4 +1,4 @@
-"""What the commands that add providers ask for: options as stored documents, and questions at a terminal."""
+"""Input of the commands that add providers: options as stored documents, and questions at a terminal."""
 
 from __future__ import annotations
 

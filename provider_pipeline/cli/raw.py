@@ -168,7 +168,7 @@ def prune(
         say(f"{sum(pruned.values())} responses of {len(pruned)} providers deleted")
 
 
-def _document(stored: catalog.raw_responses.StoredResponse) -> dict[str, Any]:
+def _document(stored: catalog.raw_responses.RawResponse) -> dict[str, Any]:
     return {
         "id": stored.id,
         "provider": stored.slug,

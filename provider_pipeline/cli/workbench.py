@@ -1,4 +1,4 @@
-"""What `demo` and `dev` run on: a home folder, the databases, and child processes that always end."""
+"""The basis of `demo` and `dev`: a home folder, the databases, and child processes that always end."""
 
 from __future__ import annotations
 

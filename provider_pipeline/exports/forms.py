@@ -104,7 +104,7 @@ def find_form(name: str) -> Form:
     """The form of that name.
 
     Raises:
-        ConfigurationError: There is none.
+        ConfigurationError: No form has that name.
     """
     try:
         return FORMS[name]

@@ -133,7 +133,7 @@ def _key(record: ModelRecord, entry: Mapping[str, Any], base: Mapping[str, Any])
 
 
 def _kept(known: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
-    """What stays of an entry of the base: its prices only while none of them contradicts ours.
+    """The base entry to keep: with its prices only if none of them contradicts ours.
 
     A tier or a cache price beside a base price that has changed would be a mixture that nobody charges.
     """

@@ -1,4 +1,4 @@
-"""What every form is written from: models, and the providers that offer them."""
+"""Records that every form is written from: models, and the providers that offer them."""
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -39,7 +39,7 @@ class ExportedProvider:
 
     Attributes:
         api_url: Where its requests go, as OpenAI's clients take it; None if its listing does not tell.
-        key_variable: The environment variable of its key; None if there is none.
+        key_variable: The environment variable of its key, if any.
         peer_ids: Its names at peers, by peer; also by purpose, with `default`.
     """
 

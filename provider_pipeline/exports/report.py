@@ -1,4 +1,4 @@
-"""What an export holds, and what it could not hold and why; written beside the file as `FILE.report.json`."""
+"""The report of an export: its content, omissions and their reasons; written beside it as `FILE.report.json`."""
 
 from collections import Counter
 from collections.abc import Mapping

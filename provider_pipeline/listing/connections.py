@@ -56,7 +56,7 @@ class CaBundle:
         """The bundle as it is at this moment.
 
         Raises:
-            SSLError: There is none.
+            SSLError: The bundle cannot be read.
         """
         try:
             found = [Path(place).stat() for place in (file, folder) if place is not None]

@@ -1,4 +1,4 @@
-"""What a failed request or an error response means, in words and as a failure that may be retried."""
+"""Explains failed requests and error responses, and classifies them as transient or permanent."""
 
 import contextlib
 import email.utils

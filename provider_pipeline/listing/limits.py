@@ -1,4 +1,4 @@
-"""What a listing may cost, and how it shares time, processor and hosts with the other listings of the process."""
+"""Limits of a listing, and how listings of one process share time, processor and hosts."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""What a provider's requests may do: its policy as data, and the URLs and IP addresses that it allows."""
+"""A provider's request policy, as data, and the URLs and IP addresses that it allows."""
 
 import functools
 import socket

@@ -1,4 +1,4 @@
-"""What agents get: results that mark text from outside as such, are short enough to read, and hide no characters."""
+"""Results for agents: text from outside is marked, lengths are bounded, and invisible characters are removed."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Generic, Literal, TypeVar
@@ -95,7 +95,7 @@ def page_of(
 
 
 def shortened(value: Any, most: int = MAX_CHARACTERS) -> tuple[Any, list[str]]:
-    """JSON values with visible characters only, cut so that they take at most so many characters, and what was cut."""
+    """JSON values without invisible characters, cut to a maximum total length, and a description of what was cut."""
     result = value
     left_out: list[str] = []
     for longest, entries in _SIZES:

@@ -13,7 +13,7 @@ from provider_pipeline.api.problems import ProblemError
 from provider_pipeline.api.request_models import CapabilityName, ModelId
 from provider_pipeline.api.response_models import ChangeResponse, ResponseModel
 from provider_pipeline.api.routes import history, models
-from provider_pipeline.catalog.offer_costs import Needs, Offer, OffersByCost, offers_by_cost
+from provider_pipeline.catalog.offer_costs import CostedOffer, Needs, OffersByCost, offers_by_cost
 from provider_pipeline.mcp_server.answers import page, page_of
 from provider_pipeline.mcp_server.tools import DEFAULT_LIMIT, MAX_LIMIT, Answer, Arguments, Cursor, Limit, Slug, Tool
 from provider_pipeline.rules.costs import Mix
@@ -199,12 +199,12 @@ def compare_offers(context: RequestContext, asked: CompareOffers) -> Answer:
 
 
 def _in_order(found: OffersByCost) -> list[dict[str, Any]]:
-    groups: list[tuple[str, list[Offer]]] = [("ranked", offers) for offers in found.ranked.values()]
+    groups: list[tuple[str, list[CostedOffer]]] = [("ranked", offers) for offers in found.ranked.values()]
     groups += [(name, getattr(found, name)) for name in ("unpriced", "unknown", "ambiguous", "gone")]
     return [_offer_row(standing, each) for standing, offers in groups for each in offers]
 
 
-def _offer_row(standing: str, offer: Offer) -> dict[str, Any]:
+def _offer_row(standing: str, offer: CostedOffer) -> dict[str, Any]:
     row, cost = offer.row, offer.cost
     names = ("model_id", "sample", "variant", *_LIMITS, "retires_on", "prices", "filled")
     return {name: row[name] for name in names} | {

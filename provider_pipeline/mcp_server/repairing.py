@@ -103,8 +103,8 @@ class Excerpt(ResponseModel):
     document: Any
 
 
-class Evidence(ResponseModel):
-    """What a rule for a task is written from."""
+class TaskEvidence(ResponseModel):
+    """The input for a new rule that answers a task."""
 
     task: TaskResponse = Field(description="config: what failed, on which stored response.")
     active_rule: dict[str, Any] | None = Field(
@@ -114,7 +114,7 @@ class Evidence(ResponseModel):
 
 
 def read_evidence(context: RequestContext, asked: ReadEvidence) -> Answer:
-    """Read what a rule for a task is written from.
+    """Read the input for a new rule that answers a task.
 
     What failed, the active rule, and an excerpt of the response that it does not fit.
     """
@@ -167,6 +167,6 @@ def propose_rule(context: RequestContext, asked: ProposeRule) -> Answer:
 TOOLS: Final = (
     Tool("list_tasks", ListTasks, TasksFound, list_tasks, scope="sync"),
     Tool("claim_task", ClaimTask, TaskResponse, claim_task, scope="sync"),
-    Tool("read_evidence", ReadEvidence, Evidence, read_evidence, scope="sync", slow="computation"),
+    Tool("read_evidence", ReadEvidence, TaskEvidence, read_evidence, scope="sync", slow="computation"),
     Tool("propose_rule", ProposeRule, RepairResponse, propose_rule, scope="sync", slow="computation"),
 )

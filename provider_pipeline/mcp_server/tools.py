@@ -1,4 +1,4 @@
-"""What a tool is: its arguments and result as declared schemas, the scope it needs, and the function that answers."""
+"""Declares a tool: the schemas of its arguments and result, the scope it needs, and its function."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

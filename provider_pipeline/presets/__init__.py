@@ -9,7 +9,7 @@ if TYPE_CHECKING:
         detection as detection,
         file_rules as file_rules,
         library as library,
-        likeness as likeness,
+        listing_score as listing_score,
         model as model,
         plan as plan,
         registration as registration,

@@ -24,7 +24,7 @@ from provider_pipeline.listing.limits import FetchLimits
 from provider_pipeline.listing.policy import RequestPolicy
 from provider_pipeline.listing.redaction import redacted_url
 from provider_pipeline.presets.library import presets
-from provider_pipeline.presets.likeness import Likeness, detection_table, empty_likeness, model_likeness
+from provider_pipeline.presets.listing_score import ListingScore, detection_table, score_empty_listing, score_listing
 from provider_pipeline.presets.model import ProviderFile
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.generator import RuleGenerator
@@ -77,7 +77,7 @@ class DetectedApi:
     Attributes:
         file: A provider file for it.
         rule: The rule generated from the sample; None for an empty listing.
-        likeness: Why it was taken for a listing of models.
+        score: Why it was taken for a listing of models.
         sample: The listing's first page; None for an empty listing.
         rows: What the rule extracts from it.
         preset: The slug of the preset for the same host, if any.
@@ -85,7 +85,7 @@ class DetectedApi:
 
     file: ProviderFile
     rule: ExtractionRule | None
-    likeness: Likeness
+    score: ListingScore
     sample: Any = field(repr=False)
     rows: Sequence[Mapping[str, Any]] = field(repr=False)
     preset: str | None
@@ -111,7 +111,7 @@ class DetectedApi:
 
 @dataclass(frozen=True)
 class Detection:
-    """Every request in order, and the API found; or the reason why there is none in one line, and what to do."""
+    """Every request in order, and the API found, or the reason in one line and what to do."""
 
     probes: tuple[Probe, ...]
     found: DetectedApi | None = None
@@ -241,33 +241,33 @@ def _examined(
     """
     path = source.endpoints[0].path
     if _is_empty(document):
-        likeness = empty_likeness(document, path)
-        if not likeness.is_enough and not given:
+        score = score_empty_listing(document, path)
+        if not score.is_enough and not given:
             return "its list is empty: it has no list of objects with ids"
         file = _provider_file(source, auth, policy, slug=named or slug_of(source.base_url) or _UNNAMED)
-        return DetectedApi(file, None, _believed(likeness), None, (), preset_at(source.base_url))
+        return DetectedApi(file, None, _believed(score), None, (), preset_at(source.base_url))
     analysis = RuleGenerator().analyze_sample(document)
     rule = ExtractionRule.parse(analysis)
     if any(issue["severity"] == "error" for issue in analysis["issues"]):
         return "it has no list of objects with ids"
     result = RuleValidator().validate_rule(rule, document)
     rows = tuple(result["extracted_models"])
-    likeness = model_likeness(document, rule, rows, path=path)
-    if not likeness.is_enough and not given:
-        return f"its list is not one of models ({'; '.join(likeness.reasons) or 'no sign of models'})"
+    score = score_listing(document, rule, rows, path=path)
+    if not score.is_enough and not given:
+        return f"its list is not one of models ({'; '.join(score.reasons) or 'no sign of models'})"
     if not result["valid"] or not rows:
         errors = [issue["message"] for issue in result["issues"] if issue["severity"] == "error"]
         return f"no valid rule can be written for its list ({'; '.join(errors[:2]) or 'it names no models'})"
     kind = (rule.metadata.get("provider_kind") or {}).get("kind")
     slug = named or slug_of(source.base_url) or kind or _UNNAMED
     file = _provider_file(source, auth, policy, slug=slug, pagination=rule.endpoints[0].pagination)
-    return DetectedApi(file, rule, _believed(likeness), document, rows, preset_at(source.base_url))
+    return DetectedApi(file, rule, _believed(score), document, rows, preset_at(source.base_url))
 
 
-def _believed(likeness: Likeness) -> Likeness:
-    """The likeness of a listing that was accepted: one without enough signs is at the address that was given."""
-    given = () if likeness.is_enough else ("it is the address that was given",)
-    return Likeness(likeness.weight, (*given, *likeness.reasons))
+def _believed(score: ListingScore) -> ListingScore:
+    """The score of a listing that was accepted: one without enough signs is at the address that was given."""
+    given = () if score.is_enough else ("it is the address that was given",)
+    return ListingScore(score.weight, (*given, *score.reasons))
 
 
 def _is_empty(document: Any) -> bool:

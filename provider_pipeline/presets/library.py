@@ -48,7 +48,7 @@ def find_preset(name: str) -> ProviderFile:
     """The shipped provider with that slug or display name.
 
     Raises:
-        UnknownValueError: There is none; the hint names similar ones.
+        UnknownValueError: No such preset; the hint names similar ones.
     """
     known = presets()
     wanted = name.strip().lower()

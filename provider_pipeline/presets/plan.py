@@ -224,7 +224,7 @@ def _changes(
 
 
 def _rule_changes(stated: StatedRule, kept: StatedRule, active: ExtractionRule | None) -> Iterator[FieldChange]:
-    """The parts of the rule that a file states and the active rule has otherwise; else, what is kept otherwise."""
+    """The stated parts of a file's rule that differ from the active rule; else, the stated parts that are kept."""
     missing = [] if active is None else stated.missing_from(active)
     for each in missing:
         yield FieldChange(f"rule: {each.part}", each.found, each.stated)

@@ -57,7 +57,7 @@ def stored_state(path: Path) -> str | None:
 
 
 def current(database: catalog.database.Database, folder: Path) -> Path:
-    """The report in a folder; it is written if there is none, or the one there has not been current for a while.
+    """The report in a folder; written first if it is missing or has been outdated for a while.
 
     Raises:
         ConfigurationError: As for `write`.

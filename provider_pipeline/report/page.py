@@ -146,7 +146,7 @@ def moment(value: datetime | None) -> str:
 
 
 def percent(before: Any, after: Any) -> str:
-    """A change in percent; from 0 there is none."""
+    """A change in percent; None from 0."""
     return f"{100 * (float(after) / float(before) - 1):+.0f}%" if before else ""
 
 

@@ -165,7 +165,7 @@ def _renamed(old: Shape, new: Shape, *, first: str) -> dict[Path, Path]:
     for path in gone:
         values = _values(before[path])
         scored = [
-            (_overlap(values, theirs), _likeness(before[path], after[other]), ".".join(other), other)
+            (_overlap(values, theirs), _similarity(before[path], after[other]), ".".join(other), other)
             for other, theirs in fresh.items()
             if other not in pairs.values()
         ]
@@ -184,7 +184,7 @@ def _overlap(ours: Counter[str], theirs: Counter[str]) -> float:
     return (ours & theirs).total() / total if total else 0.0
 
 
-def _likeness(ours: Column, theirs: Column) -> float:
+def _similarity(ours: Column, theirs: Column) -> float:
     first, second = set(ours.words), set(theirs.words)
     return len(first & second) / len(first | second) if first | second else 0.0
 

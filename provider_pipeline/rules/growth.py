@@ -19,7 +19,7 @@ from provider_pipeline.rules.rows import MIN_FILL, lists_of
 from provider_pipeline.rules.thresholds import Thresholds
 
 _MIN_ITEMS: Final = 2
-_MIN_LIKENESS: Final = 0.5
+_MIN_RELATIVE_SCORE: Final = 0.5
 """Score of a list, as a share of the best one's, from which it may hold models too."""
 _READ: Final = 0.9
 
@@ -60,7 +60,7 @@ class Growth:
 def growth(
     rule: ExtractionRule, before: Callable[[], Sequence[Any]], after: Sequence[Any], *, endpoint: int = 0
 ) -> list[Growth]:
-    """What the listing has now and had not before, and no part of the rule reads; empty if the rule is too costly.
+    """New parts of the listing that no part of the rule reads; empty if the rule is too costly.
 
     Args:
         rule: The rule, which reads both.
@@ -121,7 +121,7 @@ def _lists(found: Sequence[ListCandidate], known: set[str], ids: set[str | None]
         theirs = set(one.ids[0].values)
         if (
             one.selector not in known
-            and one.score >= _MIN_LIKENESS * found[0].score
+            and one.score >= _MIN_RELATIVE_SCORE * found[0].score
             and one.reasons["container"] >= UNLIKELY
             and len(theirs & seen) < _READ * len(theirs)
             and not theirs > ids

@@ -9,7 +9,7 @@ from importlib import resources
 from typing import Any, Final, Literal
 
 from provider_pipeline.rules.ids import MAX_ID_LENGTH
-from provider_pipeline.rules.model_names import ModelName, read_name
+from provider_pipeline.rules.model_names import ParsedName, read_name
 
 STATED_FIELDS: Final = ("canonical_slug", "hugging_face_id", "base_model")
 """Keys of `metadata_json` that state an identity, the best first."""
@@ -78,8 +78,8 @@ def _named(model_id: str) -> Canonical | None:
 
 
 def _canonical(
-    name: ModelName,
-    offer: ModelName | None,
+    name: ParsedName,
+    offer: ParsedName | None,
     source: Literal["override", "listing", "name"],
     certainty: Literal["stated", "known", "unverified"],
 ) -> Canonical:
@@ -125,7 +125,7 @@ def _stated(model_id: str, values: tuple[str | None, ...]) -> Canonical | None:
     return _canonical(name, offer, "listing", "stated")
 
 
-def _agrees(key: str, name: ModelName, offer: ModelName | None) -> bool:
+def _agrees(key: str, name: ParsedName, offer: ParsedName | None) -> bool:
     """Whether a stated name can be that of the offer.
 
     A base model may also be what a derivative was made from: it counts where the id itself names no other model.
@@ -160,7 +160,7 @@ def contradicting(rows: Sequence[Mapping[str, Any]]) -> frozenset[int]:
 def _outside_majority(
     rows: Sequence[Mapping[str, Any]], column: str, largest: Callable[[Mapping[int, Any]], Collection[int]]
 ) -> set[int]:
-    """Positions of the rows outside the largest group that agrees on a column; all if that is no majority."""
+    """Positions of the rows outside the majority value of a column; all of them without a majority."""
     values = {place: value for place, row in enumerate(rows) if (value := row.get(column))}
     stated = list(values.values())
     if stated.count(stated[0] if stated else None) == len(stated):

@@ -100,7 +100,7 @@ def _shipped() -> RegexSet:
 
 
 def _bare(name: str, tables: Mapping[str, Any]) -> str:
-    """The last part of an id without what is written before and behind a model's name."""
+    """The last part of an id, without the prefixes and suffixes around a model's name."""
     if not _steps().matches(name):
         return name.replace(":", "-")
     for step in ("dotted", "carrier"):
@@ -198,7 +198,7 @@ def _without_owner(name: str, variant: Any) -> str:
 
 
 @dataclass(frozen=True)
-class Family:
+class PatternFamily:
     r"""Models with one kind of name, and what they can and cannot do.
 
     Attributes:
@@ -214,7 +214,7 @@ class Family:
 
 
 @functools.cache
-def families() -> tuple[Family, ...]:
+def families() -> tuple[PatternFamily, ...]:
     """All families, in order of precedence."""
     data = read_table("families.toml")
     kinds: Mapping[str, Mapping[str, list[str]]] = data["kind"]
@@ -225,7 +225,7 @@ def families() -> tuple[Family, ...]:
             says.update(dict.fromkeys(source.get("lacks", ()), False))
             says.update(dict.fromkeys(source.get("has", ()), True))
             says.update(dict.fromkeys(source.get("unsure", ()), None))
-        found.append(Family(entry.get("name"), tuple(entry["match"]), says))
+        found.append(PatternFamily(entry.get("name"), tuple(entry["match"]), says))
     return tuple(found)
 
 

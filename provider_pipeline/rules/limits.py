@@ -1,4 +1,4 @@
-"""What bounds a rule: how much it may hold, which paths it may request, and the steps it may take on a listing.
+"""Bounds of a rule: its size, the paths it may request, and the steps it may take on a listing.
 
 docs/rules.md lists the bounds; those of one expression or pattern are in `language.py` and `patterns.py`.
 """

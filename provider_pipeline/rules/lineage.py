@@ -103,7 +103,7 @@ class _Value:
 
 
 class _Reader:
-    """Walks a JMESPath tree; collects what is only looked at, such as conditions."""
+    """Walks a JMESPath tree; collects the fields that are only tested, such as those in conditions."""
 
     def __init__(self) -> None:
         self.looked_at: set[Path] = set()

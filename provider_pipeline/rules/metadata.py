@@ -1,4 +1,4 @@
-"""What `metadata_json` holds: a known key as its type (`metadata` in `data/fields.toml`), any other as JSON.
+"""The content of `metadata_json`: a known key as its type (`metadata` in `data/fields.toml`), any other as JSON.
 
 Fields that hold the time of the request are recognised, for they would make every model look changed at every sync.
 """
@@ -214,7 +214,7 @@ class RequestTimes:
                     return
 
     def fields(self) -> frozenset[str]:
-        """The fields that hold the time of the request for nearly every model that has one."""
+        """Fields with the time of the request, in nearly all models that have the field."""
         return frozenset(
             name
             for name, count in self._near.items()

@@ -1,6 +1,7 @@
 """The columns of `provider_model`, each stated once: tables, SQL, API, CLI and Dagster are composed from them.
 
-A new column is an entry here and a migration in `sql/`; a test proves that the two agree.
+A new column is an entry here and a migration in `sql/` that adds it to the table and to the view
+`provider_model_current`; tests prove that they agree.
 """
 
 from collections.abc import Iterable

@@ -56,7 +56,7 @@ _COMPACT: Final = re.compile(r"(20\d\d)-?(\d\d)-?(\d\d)")
 _SIZED: Final = re.compile(r"-\d+(?:\.\d+)?b(?:-|$)")
 
 
-class ModelName(NamedTuple):
+class ParsedName(NamedTuple):
     """What an id says about the model.
 
     Attributes:
@@ -81,7 +81,7 @@ class ModelName(NamedTuple):
 
     @property
     def id(self) -> str:
-        """`lab/name`; for an unknown lab the name, behind its owner if it has one."""
+        """`lab/name`; for an unknown lab `owner/name`, or the name alone."""
         before = self.lab or self.owner
         return f"{before}/{self.name}" if before else self.name
 
@@ -114,11 +114,11 @@ class _Reading:
 
 
 @functools.lru_cache(maxsize=16_384)
-def read_name(model_id: str) -> ModelName | None:
+def read_name(model_id: str) -> ParsedName | None:
     """Read an id; None for one that says nothing, such as a UUID."""
     text = _POINT.sub(".", _RUNS.sub("-", encodable(model_id[:MAX_ID_LENGTH]).lower()).strip("-"))
     if text.startswith(("ft:", "ft-")) or ":ft-" in text or ":ft:" in text:
-        return ModelName(None, text, None, None, None, (), is_known=False, names_family=False)
+        return ParsedName(None, text, None, None, None, (), is_known=False, names_family=False)
     reading = _Reading(text)
     _take_prefixes(reading)
     _take_path(reading)
@@ -290,7 +290,7 @@ def _family_behind_prefix(reading: _Reading) -> tuple[Family, str] | None:
     return found
 
 
-def _unknown(reading: _Reading, model_id: str) -> ModelName:
+def _unknown(reading: _Reading, model_id: str) -> ParsedName:
     """A name of no known family: only a full date and packing words are taken from it."""
     name = reading.text
     dated = _FULLY_DATED.search(name)
@@ -310,7 +310,7 @@ def _unknown(reading: _Reading, model_id: str) -> ModelName:
     base = _base_of(name)
     family = base or named_family(model_id)  # of the whole id, which the patterns of capabilities normalise as well
     names_family, variants = base is not None, reading.all_variants()
-    return ModelName(reading.lab, name, reading.owner, family, reading.snapshot, variants, False, names_family)
+    return ParsedName(reading.lab, name, reading.owner, family, reading.snapshot, variants, False, names_family)
 
 
 def _base_of(name: str) -> str | None:
@@ -326,7 +326,7 @@ def _base_of(name: str) -> str | None:
     return None
 
 
-def _known(reading: _Reading, family: Family, rest: str) -> ModelName:
+def _known(reading: _Reading, family: Family, rest: str) -> ParsedName:
     """A name of a known family."""
     rest = _without_date(reading, rest.lstrip("-."))
     numbered = _NUMBERED.search(rest) if family.is_numbered else None
@@ -353,8 +353,8 @@ def _known(reading: _Reading, family: Family, rest: str) -> ModelName:
     line = line_of(family, name, is_whole)
     if is_other or is_foreign or is_derived:
         lab = reading.lab if reading.lab != family.lab else None
-        return ModelName(lab, name, reading.owner, line, reading.snapshot, reading.all_variants(), False, True)
-    return ModelName(family.lab, name, None, line, reading.snapshot, reading.all_variants(), True, True)
+        return ParsedName(lab, name, reading.owner, line, reading.snapshot, reading.all_variants(), False, True)
+    return ParsedName(family.lab, name, None, line, reading.snapshot, reading.all_variants(), True, True)
 
 
 def _date(text: str) -> str:

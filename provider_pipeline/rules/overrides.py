@@ -235,7 +235,7 @@ class ModelOverride(NamedTuple):
 
 @dataclass(frozen=True)
 class OverrideSet:
-    """All current overrides of a provider; false if there are none."""
+    """All current overrides of a provider; falsy without any."""
 
     stated: tuple[StatedValue, ...] = ()
 

@@ -207,7 +207,7 @@ _MANY_VALUES: Final = 5
 def compare_with_baseline(
     current: Profile, baseline: Baseline, overlap: Overlap, thresholds: Thresholds
 ) -> Iterable[dict[str, Any]]:
-    """What is implausible about a listing as a whole, compared with an accepted one."""
+    """Issues of a listing as a whole, compared with an accepted one."""
     if not baseline.profile.count or not current.count:
         return
     guard = _Guard(current, baseline, overlap, thresholds)

@@ -93,7 +93,7 @@ def usual_unit(component: str) -> str:
 
 
 def _base_of(component: str) -> str:
-    """The component that sizes tell apart and that a name begins with; empty if there is none."""
+    """The component priced by size that a name begins with; empty if none."""
     known = read_table("prices.toml")["component"]
     return next((name for name in known if known[name].get("variants") and component.startswith(f"{name}_")), "")
 
@@ -309,7 +309,7 @@ def merged_prices(first: Prices, later: Prices) -> Prices:
 
 
 def hash_of_further_prices(prices: Prices) -> int | None:
-    """Stands for the prices other than input and output; None if there are none."""
+    """Hash of the prices other than input and output; None without any."""
     if prices.keys() <= _COLUMNS.keys():
         return None
     further = [

@@ -196,7 +196,7 @@ class ProfileBuilder:
 
 
 def lists_of(page: Any, depth: int = _LIST_DEPTH) -> Any:
-    """The keys of an answer's objects and where its lists are, without what is in the lists."""
+    """The outline of a response: the keys of its objects and the places of its lists, without their items."""
     if isinstance(page, dict) and depth:
         return {key: lists_of(value, depth - 1) for key, value in page.items() if isinstance(value, (dict, list))}
     return type(page).__name__

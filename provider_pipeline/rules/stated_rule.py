@@ -24,7 +24,7 @@ _MODEL = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class MissingPart(NamedTuple):
-    """A stated part that a rule has otherwise, or not at all; `found` is None if the rule lacks it."""
+    """A stated part that differs in the rule; `found` is None if the rule lacks it."""
 
     part: str
     stated: Any
@@ -169,7 +169,7 @@ class StatedRule(StatedParts):
         return _written(self)
 
     def at(self, path: str | None, *, alone: bool) -> StatedParts:
-        """What is stated of the endpoint at a path; `alone` if the rule has no other."""
+        """The stated parts of the endpoint at a path; `alone` if it is the rule's only one."""
         if self.endpoints:
             return self.endpoints.get(path or "", NOTHING)
         return StatedParts(**{part: getattr(self, part) for part in PARTS}) if alone else NOTHING

@@ -1,4 +1,4 @@
-"""What is counted of a listing page by page while it is judged: rows, values set aside, pages; and their issues."""
+"""Statistics of a listing, counted page by page while it is judged: rows, rejected values, pages; and their issues."""
 
 import operator
 from collections import Counter
@@ -93,7 +93,7 @@ class ListingStatistics:
         return max(self._over_context.count / max(1, self._both_limits), self._contradictions.count / max(1, count))
 
     def history_issues(self, profile: Profile, ids: Collection[str]) -> list[dict[str, Any]]:
-        """What is implausible compared with accepted listings; `ids` are the models listed now."""
+        """Issues compared with accepted listings; `ids` are the models listed now."""
         found: list[dict[str, Any]] = []
         for comparison, overlap in zip(self._comparisons, self._overlap(ids), strict=True):
             found += compare_with_baseline(profile, comparison.baseline, overlap, self._thresholds)
@@ -176,7 +176,7 @@ class PagesRead:
         self._last: dict[int, Any] = {}
 
     def add(self, endpoint: int, answer: Any, count: int) -> None:
-        """Count an endpoint's next page, which has so many items."""
+        """Count an endpoint's next page and its items."""
         self._pages[endpoint] += 1
         self._items[endpoint] += count
         self._last[endpoint] = answer

@@ -39,7 +39,7 @@ class SampleProvider:
 
 
 @dataclass(frozen=True)
-class SampleRequest:
+class ProviderRequest:
     """A request: the URL without its query, the path below the base URL as sent, headers by lower-case name."""
 
     url: str
@@ -49,7 +49,7 @@ class SampleRequest:
 
 
 @dataclass(frozen=True)
-class SampleResponse:
+class ProviderResponse:
     """The answer to it."""
 
     status: int
@@ -57,12 +57,12 @@ class SampleResponse:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, document: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> "SampleResponse":
+    def of(cls, document: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> "ProviderResponse":
         """A JSON document."""
         return cls(status, json.dumps(document, ensure_ascii=False).encode(), dict(headers or {}))
 
     @classmethod
-    def not_found(cls, request: SampleRequest) -> "SampleResponse":
+    def not_found(cls, request: ProviderRequest) -> "ProviderResponse":
         """A 404 with a JSON error."""
         return cls.of({"error": {"message": f"nothing at {request.path}"}}, status=404)
 
@@ -91,18 +91,18 @@ class _Endpoint:
         sample = first_page if detail is None else {"listing": first_page, "details": details}
         return cls(data["path"], data.get("body_now", data["body"]), sample, paging, detail, details)
 
-    def reply(self, request: SampleRequest) -> SampleResponse | None:
+    def reply(self, request: ProviderRequest) -> ProviderResponse | None:
         """The answer to a request; None for a path of another endpoint."""
         if request.path == self.path:
             document, headers = _page(self.body, self.paging, query=request.query, url=request.url)
-            return SampleResponse.of(document, headers=headers)
+            return ProviderResponse.of(document, headers=headers)
         if self.detail is None:
             return None
         before, _, after = self.detail.path.partition("{id}")
         if not (request.path.startswith(before) and request.path.endswith(after)):
             return None
         model = self.details.get(unquote(request.path.removeprefix(before).removesuffix(after)))
-        return None if model is None else SampleResponse.of(model)
+        return None if model is None else ProviderResponse.of(model)
 
 
 @dataclass(frozen=True)
@@ -134,21 +134,21 @@ class BundledProvider:
         )
         return cls(described, endpoints, status)
 
-    def reply(self, request: SampleRequest) -> SampleResponse:
+    def reply(self, request: ProviderRequest) -> ProviderResponse:
         """Answer one request."""
         if not self._lets_in(request.headers):
-            return SampleResponse.of(
+            return ProviderResponse.of(
                 {"error": {"message": "A valid key is required.", "type": "authentication_error"}}, status=401
             )
         if self.status != 200:
-            return SampleResponse.of(
+            return ProviderResponse.of(
                 {"error": {"message": "The model service is down, on purpose."}}, status=self.status
             )
         try:
             replies = [reply for each in self.endpoints if (reply := each.reply(request)) is not None]
         except ValueError as error:
-            return SampleResponse.of({"error": {"message": str(error), "type": "invalid_request_error"}}, status=400)
-        return replies[0] if replies else SampleResponse.not_found(request)
+            return ProviderResponse.of({"error": {"message": str(error), "type": "invalid_request_error"}}, status=400)
+        return replies[0] if replies else ProviderResponse.not_found(request)
 
     def _lets_in(self, headers: Mapping[str, str]) -> bool:
         auth = self.described.auth
@@ -182,10 +182,12 @@ class FileProvider:
         )
         return cls(described, content)
 
-    def reply(self, request: SampleRequest) -> SampleResponse:
+    def reply(self, request: ProviderRequest) -> ProviderResponse:
         """Answer with the file."""
         return (
-            SampleResponse(200, self.content) if request.path == DIRECTORY_PATH else SampleResponse.not_found(request)
+            ProviderResponse(200, self.content)
+            if request.path == DIRECTORY_PATH
+            else ProviderResponse.not_found(request)
         )
 
 

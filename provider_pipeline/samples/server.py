@@ -12,9 +12,9 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.samples.providers import (
+    ProviderRequest,
+    ProviderResponse,
     SampleProvider,
-    SampleRequest,
-    SampleResponse,
     bundled_providers,
     directory_providers,
 )
@@ -26,7 +26,7 @@ class _Served(Protocol):
     @property
     def described(self) -> SampleProvider: ...
 
-    def reply(self, request: SampleRequest) -> SampleResponse: ...
+    def reply(self, request: ProviderRequest) -> ProviderResponse: ...
 
 
 class SampleServer:
@@ -153,14 +153,14 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
         slug, _, path = parts.path.lstrip("/").partition("/")
-        request = SampleRequest(
+        request = ProviderRequest(
             url=f"http://{HOST}:{self.server.server_address[1]}{parts.path}",
             path=f"/{path}",
             query=dict(parse_qsl(parts.query, keep_blank_values=True)),
             headers={name.lower(): value for name, value in self.headers.items()},
         )
         served = self.server.routes.get(unquote(slug))
-        reply = SampleResponse.not_found(request) if served is None else served.reply(request)
+        reply = ProviderResponse.not_found(request) if served is None else served.reply(request)
         self.send_response(reply.status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(reply.body)))

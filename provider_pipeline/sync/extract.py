@@ -337,7 +337,7 @@ def _validate(session: Session, listing: ExtractedListing) -> ExtractedListing:
 
 
 def validated(session: Session, listing: ExtractedListing) -> ExtractedListing:
-    """The complete listing with its verdict, or why there is none; leaves no transaction."""
+    """The complete listing with its verdict, or the failure; leaves no open transaction."""
     try:
         return _validate(session, listing)
     except DatabaseUnavailableError:

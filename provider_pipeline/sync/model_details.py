@@ -51,7 +51,7 @@ class ModelDetails:
 
 
 def model_details(session: Session, provider: catalog.providers.Provider, model_id: str) -> ModelDetails:
-    """What is known of a provider's model.
+    """All that is known about a provider's model.
 
     Raises:
         NoSuchEntryError: The provider has never listed it.

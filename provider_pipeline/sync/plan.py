@@ -1,4 +1,4 @@
-"""What a sync starts from: its plan, and stored settings, rules and responses as the objects that fetch and judge.
+"""Inputs of a sync: its plan, and stored settings, rules and responses as runtime objects.
 
 A plan says which rule reads the listing, and whether an unchanged listing can be skipped.
 """

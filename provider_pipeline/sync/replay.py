@@ -120,7 +120,7 @@ class _StoredRule:
 class _Judged:
     """A response after its judgement."""
 
-    response: catalog.raw_responses.StoredResponse
+    response: catalog.raw_responses.RawResponse
     rule: _StoredRule
     rows: Spool[list[Row]]
     verdict: Verdict
@@ -142,7 +142,7 @@ class _Judged:
 
 
 def _judged(
-    response: catalog.raw_responses.StoredResponse,
+    response: catalog.raw_responses.RawResponse,
     rule: _StoredRule,
     pages: Iterable[catalog.raw_responses.StoredPage],
     rows: Spool[list[Row]],
@@ -153,7 +153,7 @@ def _judged(
 
 
 def _pages(
-    session: Session, responses: Sequence[catalog.raw_responses.StoredResponse]
+    session: Session, responses: Sequence[catalog.raw_responses.RawResponse]
 ) -> Iterable[Iterable[catalog.raw_responses.StoredPage]]:
     if len(responses) == 1:
         return [catalog.raw_responses.stored_pages(session, responses[0].id)]

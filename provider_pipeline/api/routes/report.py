@@ -60,7 +60,7 @@ routes = APIRouter(route_class=BrowserRoute, include_in_schema=False)
 @routes.get("/")
 @costs(slow="computation")
 def show_report(context: Reader) -> Response:
-    """The newest report; rendered now if there is none, or it has not been current for a while."""
+    """The newest report; rendered now if it is missing or has been outdated for a while."""
     folder = context.service.settings.report_folder or report.files.default_folder()
     path = report.files.current(context.service.database, folder)
     return FileResponse(path, media_type="text/html; charset=utf-8", headers=_HEADERS)

@@ -134,7 +134,7 @@ def check_known(revision: str, what: str) -> None:
 
 
 def _apply_next(engine: Engine) -> str | None:
-    """Applies the oldest pending migration and returns its name; None if there is none."""
+    """Applies the oldest pending migration; returns its name, or None if none is pending."""
     with _turn(engine) as connection:
         pending = _pending(connection)
         if not pending:

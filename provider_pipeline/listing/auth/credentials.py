@@ -88,7 +88,7 @@ class TokenCache:
         self._kept: dict[str, _Kept] = {}
 
     def get(self, key: str, fetch: Callable[[], Token]) -> str:
-        """The token kept under a key, fetched if there is none or it has expired."""
+        """The cached token of a key; a new one is fetched if it is missing or has expired."""
         with self._lock:
             kept = self._kept.setdefault(key, _Kept())
         with kept.lock:

@@ -83,7 +83,7 @@ def service_account_key(secret: Secret, slug: str, environ: Mapping[str, str]) -
     """The JSON key from the secret's file or variable, or from the file that the variable names.
 
     Raises:
-        MissingCredentialError: There is none. Its text is never shown.
+        MissingCredentialError: No usable key was found; its text is never shown.
     """
     text = secret.resolve(slug, environ, fits=ANY_TEXT)
     if secret.env is None or text.startswith("{"):

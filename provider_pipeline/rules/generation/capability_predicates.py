@@ -422,7 +422,7 @@ def _unknown_tasks(column: Column) -> set[str]:
 
 
 def other_features(column: Column) -> Iterator[str]:
-    """Predicates of items whose features name a purpose that is none of the capabilities (`["ocr"]`)."""
+    """Predicates of items whose features name a purpose outside the capabilities (`["ocr"]`)."""
     signals = read_table("signals.toml")
     if key_of(column) in signals["features"]["keys"] and column.share(list) > 0.9:
         for text in texts_of(column):

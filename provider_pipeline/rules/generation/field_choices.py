@@ -403,5 +403,5 @@ def _fits(kind: str, values: Sequence[Any]) -> bool:
 
 
 def _is_amount(value: Any) -> bool:
-    """Whether a text is an amount of money that is not read as a number, such as one in yuan."""
+    """Whether a text is an amount of money that cannot be read as a number, such as one in yuan."""
     return isinstance(value, str) and len(value) <= _MAX_AMOUNT and _AMOUNT.search(value) is not None

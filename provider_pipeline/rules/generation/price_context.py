@@ -1,4 +1,4 @@
-"""What is known of a listing's prices while a rule is written: columns, choices, and what is said around them."""
+"""Context for the prices of a rule in the making: columns, choices, and the words around them."""
 
 import math
 from collections.abc import Container, Iterable, Mapping
@@ -95,7 +95,7 @@ class Priced:
 
     @property
     def group(self) -> Path:
-        """The path of what is around all prices of the model."""
+        """The path of the object that holds all prices of the model."""
         return self.column.path[: self.name.own]
 
     @cached_property

@@ -213,7 +213,7 @@ def _read_variants(path: Path, base: str, lists: list[_Listed], found: ListedPri
 
 
 def _told(key: str, value: Any) -> str:
-    """What an entry's label adds to the name of its price; nothing if there is none."""
+    """The words that an entry's label adds to the name of its price; none without a label."""
     if value is None or isinstance(value, (list, dict)):
         return ""
     if isinstance(value, bool):

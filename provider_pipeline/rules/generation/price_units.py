@@ -112,7 +112,7 @@ def _only_zero(expression: str) -> UnitByRow:
 
 
 def currency_worth(currency: str | None) -> float:
-    """About how much of a currency is worth a dollar, to judge what is plausible; nothing is converted."""
+    """Rough exchange rate to the dollar, only to judge plausibility; no price is converted."""
     most = float(read_table("prices.toml")["known_currency"].get(currency or USD, 1))
     return 1.0 if most == 1 else 0.7 * most
 

@@ -1,4 +1,4 @@
-"""What the name of a price says: what is charged for, from which prompt size, in which money and scale.
+"""Reads the names of prices: component, prompt size, currency and scale.
 
 The words are data (`data/prices.toml`).
 """
@@ -22,7 +22,7 @@ _SIZES_IN_SIGNS: Final = re.compile(
 _SMALLEST_SIZE: Final = 1_000
 _TIER_WORDS: Final = ("above", "over", "exceeding", "beyond")
 _BASE_WORDS: Final = ("below", "under", "upto")
-_LONGEST_PHRASE: Final = 2
+_MAX_PHRASE_WORDS: Final = 2
 _CURRENCY_LETTERS: Final = 3
 _UNKNOWN: Final = "?"
 _NEUTRAL: Final = "neutral"
@@ -154,7 +154,7 @@ def _currency_sign() -> re.Pattern[str]:
 
 
 def currency_in_unit(text: str) -> str:
-    """The currency in a unit's text, USD if there is none; a sign of several currencies as it is."""
+    """The currency in a unit's text, USD by default; a sign that several currencies share is returned as it is."""
     if sign := _currency_sign().search(text):
         return currency_code(sign[0]) or sign[0]
     return _currency_in(words_of(text)) or USD
@@ -194,7 +194,7 @@ def _found(words: Sequence[str]) -> list[str]:
     """The concepts of a key's words; `?` for an unknown word."""
     concepts, found, place = _concepts(), list[str](), 0
     while place < len(words):
-        for size in range(_LONGEST_PHRASE, 0, -1):
+        for size in range(_MAX_PHRASE_WORDS, 0, -1):
             phrase = " ".join(words[place : place + size])
             if len(words) >= place + size and phrase in concepts:
                 found.append(concepts[phrase])
@@ -273,7 +273,7 @@ def time_of(words: Sequence[str]) -> str:
 
 
 def is_per_token(words: Sequence[str]) -> bool:
-    """Whether words name tokens as what is counted."""
+    """Whether words say that the price is per token."""
     return not _TOKEN_WORDS.isdisjoint(words)
 
 

@@ -1,4 +1,4 @@
-"""What a rule is written from: an endpoint's sample, the list of models in it, and the kind of API it reveals."""
+"""Input of the generator: an endpoint's sample, the list of models in it, and the kind of API it reveals."""
 
 import math
 from collections.abc import Mapping
@@ -281,9 +281,9 @@ def _scored(found: FoundList) -> ListCandidate | None:
         "depth": len(path),
         "objects": round(shape.count / shape.seen, 4),
     }
-    likeness = 0.55 + 0.45 * min(1.0, known / 5)
+    name_score = 0.55 + 0.45 * min(1.0, known / 5)
     size = 0.8 + 0.2 * min(1.0, math.log10(1 + len(items)) / 2)
-    score = ids[0].score * container * likeness * size * _DEPTH_DECAY ** len(path) * reasons["objects"]
+    score = ids[0].score * container * name_score * size * _DEPTH_DECAY ** len(path) * reasons["objects"]
     if kind in ("members", "groups", "member_groups"):
         score *= 0.95
     elif kind in ("texts", "text_groups"):

@@ -161,7 +161,7 @@ def _guards(session: Session, slug: str, rule: ExtractionRule, response: StoredR
 
 
 def newest_response(session: Session, provider_id: int) -> StoredResponse | None:
-    """The response of the last sync, or else the last good one; None if there is none."""
+    """The response of the last sync, or else the last good one, if any."""
     last = (catalog.sync_state.get(session, provider_id).last_result or {}).get("raw_response_id")
     if last is not None:
         return StoredResponse(session, last)

@@ -3,7 +3,7 @@
 import pytest
 
 from provider_pipeline.presets.library import preset_sample, presets
-from provider_pipeline.presets.likeness import model_likeness
+from provider_pipeline.presets.listing_score import score_listing
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.validator import RuleValidator
@@ -14,4 +14,4 @@ def test_each_presets_sample_is_taken_for_a_listing_of_models(slug: str):
     sample = preset_sample(slug)
     analysis = RuleGenerator().analyze_sample(sample)
     rows = RuleValidator().validate_rule(analysis, sample)["extracted_models"]
-    assert model_likeness(sample, ExtractionRule.parse(analysis), rows).is_enough
+    assert score_listing(sample, ExtractionRule.parse(analysis), rows).is_enough

@@ -16,7 +16,7 @@ from provider_pipeline.sync.repair.generate import generate_rule
 from provider_pipeline.sync.repair.trials import report_trial, run_trials, store_for_trial
 from provider_pipeline_tests.catalog.builders import wait_for_a_lock
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
-from provider_pipeline_tests.sync.sandbox_processes import kill_sandboxes
+from provider_pipeline_tests.sync.repair.sandbox_processes import kill_sandboxes
 
 GOOD = RuleGenerator().analyze_sample(listing(*CHAT_MODELS))
 RICHER = {**GOOD, "fields": {**GOOD["fields"], "name": "id"}}

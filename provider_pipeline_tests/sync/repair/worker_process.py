@@ -1,4 +1,4 @@
-"""A worker process: `python -m provider_pipeline_tests.sync.worker_process URL SLUG GATE`.
+"""A worker process: `python -m provider_pipeline_tests.sync.repair.worker_process URL SLUG GATE`.
 
 It waits for an advisory lock that the test holds (the gate), answers the provider's tasks, and prints their statuses.
 """

@@ -19,7 +19,7 @@ from provider_pipeline.sync.repair.judge_process import MEMORY
 from provider_pipeline.sync.repair.sandbox import evaluate_in_sandbox, shadow_in_sandbox
 from provider_pipeline.sync.repair.shadow import Evidence, evaluate_candidate, run_shadow
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
-from provider_pipeline_tests.sync.sandbox_processes import judges
+from provider_pipeline_tests.sync.repair.sandbox_processes import judges
 
 BETTER = {**RuleGenerator().analyze_sample(listing(*CHAT_MODELS))}
 BETTER["fields"] = {**BETTER["fields"], "name": "id"}

@@ -20,9 +20,9 @@ from provider_pipeline.sync.plan import store_rule
 from provider_pipeline.sync.repair.worker import LEASE, answer_tasks
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, moved
 from provider_pipeline_tests.simulation.time_travel import let_a_day_pass
-from provider_pipeline_tests.sync.sandbox_processes import judges
+from provider_pipeline_tests.sync.repair.sandbox_processes import judges
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 GATE = 4711
 DEADLINE_SECONDS = 60
 
@@ -42,7 +42,14 @@ def blocked(fleet: Fleet) -> Fleet:
 @contextmanager
 def worker(fleet: Fleet) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "provider_pipeline_tests.sync.worker_process", fleet.database.url, "acme", str(GATE)],
+        [
+            sys.executable,
+            "-m",
+            "provider_pipeline_tests.sync.repair.worker_process",
+            fleet.database.url,
+            "acme",
+            str(GATE),
+        ],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,

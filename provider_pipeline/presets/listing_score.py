@@ -13,7 +13,7 @@ from provider_pipeline.rules.language import compile_expression, snake
 
 
 @dataclass(frozen=True)
-class Likeness:
+class ListingScore:
     """How much an answer looks like a listing of models: the sum of the signs' weights, and the signs in words."""
 
     weight: float
@@ -25,16 +25,18 @@ class Likeness:
         return bool(self.weight >= float(detection_table()["enough"]))
 
 
-def model_likeness(sample: Any, rule: ExtractionRule, rows: Sequence[Mapping[str, Any]], *, path: str = "") -> Likeness:
+def score_listing(
+    sample: Any, rule: ExtractionRule, rows: Sequence[Mapping[str, Any]], *, path: str = ""
+) -> ListingScore:
     """Weigh the signs that an answer at a path lists models, given its generated rule and the rows that it extracts."""
     if not rows:
-        return Likeness(0.0, ("the rule extracts no row from it",))
+        return ListingScore(0.0, ("the rule extracts no row from it",))
     return _weighed(_signs(sample, rule, rows, path))
 
 
-def _weighed(signs: Iterable[tuple[float, str]]) -> Likeness:
+def _weighed(signs: Iterable[tuple[float, str]]) -> ListingScore:
     known = [sign for sign in signs if sign[0]]
-    return Likeness(round(sum(weight for weight, _ in known), 3), tuple(reason for _, reason in known))
+    return ListingScore(round(sum(weight for weight, _ in known), 3), tuple(reason for _, reason in known))
 
 
 def _signs(
@@ -69,7 +71,7 @@ def _signs_around(path: str, keys: Iterable[str]) -> Iterator[tuple[float, str]]
         yield table["container"]["weight"], "the list's key speaks of models"
 
 
-def empty_likeness(document: Any, path: str) -> Likeness:
+def score_empty_listing(document: Any, path: str) -> ListingScore:
     """Weigh the signs that an answer without items is an empty listing of models."""
     envelope = detection_table()["envelope"]
     has_it = isinstance(document, dict) and document.get(envelope["key"]) == envelope["value"]

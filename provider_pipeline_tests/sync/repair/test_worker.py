@@ -27,7 +27,7 @@ from provider_pipeline.sync.repair.review import approve_task, propose_rule, rej
 from provider_pipeline.sync.repair.trials import store_for_trial
 from provider_pipeline.sync.repair.worker import LEASE, answer_tasks, improve_rule
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
-from provider_pipeline_tests.sync.sandbox_processes import kill_sandboxes
+from provider_pipeline_tests.sync.repair.sandbox_processes import kill_sandboxes
 
 
 def blocked(fleet: Fleet, document, *, before=None, slug="acme"):
