@@ -113,6 +113,11 @@ SPECS = (
         kinds={"python"},
         at="judge",
         page=HOW_A_SYNC_WORKS,
+        metadata={
+            "dagster/column_schema": column_schema(
+                column for column in rules.model_columns.PROVIDER_MODEL_COLUMNS if column.listed
+            )
+        },
     ),
     _spec(
         TABLE,

@@ -6,6 +6,7 @@ from sqlalchemy import text
 from provider_pipeline.catalog import providers, tables
 from provider_pipeline.catalog.database import open_database
 from provider_pipeline.catalog.sync_locks import sync_lock
+from provider_pipeline.definitions import build_defs
 from provider_pipeline.defs.checks import (
     CHECK_SPECS,
     LISTING_IS_PLAUSIBLE,
@@ -425,3 +426,14 @@ def test_a_write_says_which_field_of_the_response_each_column_comes_from(fleet: 
     assert columns["pricing.prompt"] == "Read into input_price, prices."
     assert {dep.column_name for deps in lineage.values() for dep in deps} == columns.keys()
     assert lineage.keys() <= {column.name for column in tables.provider_model.columns}
+
+
+def test_the_columns_of_the_extraction_are_stated_as_those_of_the_table():
+    graph = build_defs().resolve_asset_graph()
+    extracted, stored = (
+        {column.name: column for column in graph.get(key).metadata["dagster/column_schema"].columns}
+        for key in (EXTRACTION, TABLE)
+    )
+    assert extracted == {name: stored[name] for name in extracted}
+    assert {"model_id", "prices", "retires_on", "max_input_tokens"} <= extracted.keys()
+    assert not {"status", "first_seen_at"} & extracted.keys()

@@ -59,7 +59,7 @@ _SIDES: Final = ("input", "output")
 
 def find_prices(shape: Shape, answer: Any, listing: Path) -> ListingPrices:
     """The prices of a listing's items; the answer around the listing may name their currency."""
-    lists = listed_prices(shape)
+    lists = listed_prices(shape) if shape.nested else ListedPrices()
     columns = {path: column for path, column in shape.columns.items() if not column.lookup} | lists.columns
     variants = [*variants_among(columns), *lists.variants.values()]
     taken = {variant.column.path for variant in variants}
