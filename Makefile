@@ -4,7 +4,9 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 # Tests wait for other processes most of the time: more workers than cores, each with a PostgreSQL of its own.
 JOBS ?= 3
-# What the demo and the UI need is installed first; the tools of tests and checks only for those who run them.
+# What the demo and its UI need is installed first, half of it all; then every extra; the tools of tests and checks only
+# for those who run them.
+DEMO := .venv/.installed-demo
 APP := .venv/.installed
 TOOLS := .venv/.installed-tools
 
@@ -15,21 +17,25 @@ install: $(APP) $(TOOLS)
 # Each file is compared with its hash in the lock. This package itself cannot have one; what builds it has.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
-$(APP): pyproject.toml requirements.lock
+$(DEMO): pyproject.toml requirements-demo.lock
 	@test -n "$(PYTHON)" || { echo "error: expected Python 3.11 to 3.13 on the PATH, found none (install one, or: make PYTHON=/path/to/python3.12)"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(INSTALL) --require-hashes --requirement requirements.lock
+	$(INSTALL) --require-hashes --requirement requirements-demo.lock
 	$(INSTALL) --no-build-isolation --editable .
+	@touch $@
+
+$(APP): $(DEMO) requirements.lock
+	$(INSTALL) --require-hashes --requirement requirements.lock
 	@touch $@
 
 $(TOOLS): $(APP) requirements-dev.lock
 	$(INSTALL) --require-hashes --requirement requirements-dev.lock
 	@touch $@
 
-demo: $(APP)
+demo: $(DEMO)
 	@$(BIN)/provider-pipeline demo $(ARGS)
 
-demo-ui: $(APP)
+demo-ui: $(DEMO)
 	@exec $(BIN)/provider-pipeline dev --demo $(ARGS)
 
 dev: $(APP)
@@ -96,6 +102,8 @@ lock:
 	$(PYTHON) -m venv .lock
 	.lock/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.9,<1"
 	$(LOCK) $(ARGS) pyproject.toml --extra all --group build --output-file requirements.lock
+	$(LOCK) $(ARGS) pyproject.toml --extra api --extra embedded --extra report --extra ui --group build \
+		--constraint requirements.lock --output-file requirements-demo.lock
 	$(LOCK) $(ARGS) --group dev --constraint requirements.lock --output-file requirements-dev.lock
 	$(LOCK) $(ARGS) --group docs --constraint requirements-dev.lock --output-file requirements-docs.lock
 	$(LOCK) $(ARGS) --group bench --constraint requirements.lock --output-file requirements-bench.lock

@@ -12,8 +12,9 @@ from packaging.utils import canonicalize_name
 
 from provider_pipeline_tests.locked import ROOT, entries, requirement
 
-LOCK, DEV, DOCS, BENCH, SCALE, PEERS = LOCKS = (
+LOCK, DEMO, DEV, DOCS, BENCH, SCALE, PEERS = LOCKS = (
     "requirements.lock",
+    "requirements-demo.lock",
     "requirements-dev.lock",
     "requirements-docs.lock",
     "requirements-bench.lock",
@@ -24,8 +25,14 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 GROUPS = PROJECT["dependency-groups"]
 EXTRAS = {name: wanted for name, wanted in PROJECT["project"]["optional-dependencies"].items() if name != "all"}
 BUILD = [*GROUPS["build"], *PROJECT["build-system"]["requires"]]
+DEMO_EXTRAS = ("api", "embedded", "report", "ui")
 WANTED = {
     LOCK: [*PROJECT["project"]["dependencies"], *(each for wanted in EXTRAS.values() for each in wanted), *BUILD],
+    DEMO: [
+        *PROJECT["project"]["dependencies"],
+        *(each for extra in DEMO_EXTRAS for each in EXTRAS[extra]),
+        *BUILD,
+    ],
     DEV: GROUPS["dev"],
     DOCS: GROUPS["docs"],
     BENCH: GROUPS["bench"],
@@ -66,10 +73,12 @@ def test_tests_and_benches_run_with_the_versions_that_users_get(lock: str, share
     assert {pin for pin in further if pin[0] in names} <= installed
 
 
-def test_the_demo_installs_no_test_tools():
+def test_the_demo_installs_no_test_tools_and_only_the_extras_it_shows():
     tools = {canonicalize_name(Requirement(each).name) for each in GROUPS["dev"]}
     assert {"mypy", "playwright", "pytest", "ruff"} <= tools
     assert not tools & {name for name, _ in pins(LOCK)}
+    assert pins(DEMO) < pins(LOCK)
+    assert not {"pandas", "pyarrow", "numpy", "botocore", "mcp"} & {name for name, _ in pins(DEMO)}
 
 
 def test_the_extra_all_names_every_other_extra():
@@ -80,13 +89,13 @@ def test_the_extra_all_names_every_other_extra():
 @pytest.mark.parametrize(
     ("target", "locks"),
     [
-        ("demo", [LOCK]),
-        ("dev", [LOCK]),
-        ("install", [LOCK, DEV]),
-        ("test", [LOCK, DEV]),
-        ("docs", [LOCK, DOCS]),
-        ("bench", [LOCK, DEV, BENCH]),
-        ("test-scale", [LOCK, DEV, SCALE]),
+        ("demo", [DEMO]),
+        ("dev", [DEMO, LOCK]),
+        ("install", [DEMO, LOCK, DEV]),
+        ("test", [DEMO, LOCK, DEV]),
+        ("docs", [DEMO, LOCK, DOCS]),
+        ("bench", [DEMO, LOCK, DEV, BENCH]),
+        ("test-scale", [DEMO, LOCK, DEV, SCALE]),
     ],
 )
 def test_nothing_but_this_package_is_installed_without_a_hash(tmp_path: Path, target: str, locks: list[str]):
