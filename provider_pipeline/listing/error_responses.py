@@ -100,7 +100,7 @@ BODY_ERRORS: Final = (requests.RequestException, urllib3_errors.HTTPError, OSErr
 
 
 def broken_body(error: Exception, received: int, limits: FetchLimits) -> FailedAttempt:
-    """Why a response's body ended early, after so many bytes."""
+    """Why a response's body ended early, after this many bytes."""
     came = f"({received:,} bytes came)"
     if isinstance(error, requests.exceptions.ContentDecodingError):
         return unreadable(f"answered with a body that its Content-Encoding does not fit {came}")
