@@ -57,7 +57,7 @@ def home() -> Path:
 
 
 def embedded_server(folder: Path) -> EmbeddedPostgres:
-    """The embedded server of a home folder; a setting says how long it is to outlive us.
+    """The embedded server of a home folder; a setting states how long it outlives this process.
 
     Raises:
         ConfigurationError: `PROVIDER_PIPELINE_EMBEDDED_IDLE_SECONDS` cannot be read.
@@ -244,7 +244,7 @@ def _engine(url: URL) -> Engine:
 def _revive_on_connect(engine: Engine, revive: Callable[[], None]) -> None:
     """Restarts a dead embedded server, or creates its database, when a connection is next needed and fails.
 
-    To look first whether there is something to do would take a connection of its own.
+    A check whether there is anything to do would take another connection.
     """
 
     @event.listens_for(engine, "do_connect")

@@ -181,7 +181,7 @@ class _Part:
 def _parts(query: ModelQuery, model: Any, after: ModelKey | None) -> Iterator[_Part]:
     """The rest of the list: models with a value to sort by, then those without.
 
-    In one statement, `value > x OR value IS NULL` is no range of an index: every page would read from its beginning.
+    In one statement, `value > x OR value IS NULL` is not an index range: every page would read from the beginning.
     """
     keys = [model.provider_id, model.model_id]
     key = [] if after is None else [literal(after.provider_id), literal(after.model_id)]

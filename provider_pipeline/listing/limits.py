@@ -94,7 +94,7 @@ class Deadline:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        """Spend wall-clock time; at the deadline the watched connection is shut down, whatever it is doing."""
+        """Spend wall-clock time; at the deadline the watched connection is shut down, even during a request."""
         if self._started is not None:
             yield
             return

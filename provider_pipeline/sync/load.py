@@ -391,7 +391,7 @@ class _Upload:
         )
 
     def _recording(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """Applies overrides, and records the fields they set and what the listing says of those."""
+        """Applies overrides, and records the fields they set, with the listing's own values."""
         for row in rows:
             if (override := self.overrides.of(row["model_id"])) is None:
                 yield row
