@@ -114,7 +114,7 @@ def summarized(canonical_id: str, offers: Sequence[Offer]) -> ModelSummary:
 
 
 def _agreed(offers: Iterable[Offer]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The facts that most providers agree on; for each, the number that agree and the providers that differ.
+    """The facts that most providers agree on; for each stated fact, how many agree and which differ.
 
     A provider has one vote per stated value, regardless of its number of offers.
     """
@@ -188,8 +188,8 @@ def news_of(
     Args:
         before: The model as it was; None if it is new.
         offers: Its offers.
-        catalogued_at: Time of each provider's first sync. Models listed then are new to the catalogue, but not
-            news.
+        catalogued_at: When the first model of each provider was seen. Models listed then are new to the catalogue, but
+            not news.
     """
     if before is None:
         later = [offer for offer in offers if offer.first_seen_at > catalogued_at[offer.provider_id]]
