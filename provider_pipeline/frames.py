@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def models(
     *slugs: str, as_of: datetime | None = None, fill: bool = False, database_url: str | None = None
 ) -> pd.DataFrame:
-    """A row per provider and model, whatever its status.
+    """A row per provider and model, of any status.
 
     Args:
         slugs: Only these providers; all if none is named.

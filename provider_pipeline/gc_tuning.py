@@ -1,4 +1,4 @@
-"""Lets the garbage collector run less often where many objects are made that stay, or that form no cycles."""
+"""Runs the garbage collector less often where many new objects stay, or form no cycles."""
 
 import gc
 import threading

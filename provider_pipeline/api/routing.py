@@ -26,7 +26,7 @@ from provider_pipeline.rules.issues import shown
 
 SMALL_BODY: Final = 64 * 1024
 MAX_MEMBERS: Final = 100
-"""Members of a body itself: each one that an endpoint does not know is an error of its own in the response."""
+"""Members of a body itself: each unknown one is a separate error in the response."""
 MAX_VALUES: Final = 400_000
 """Values in a body, estimated: a sample of 50,000 models, whose rule takes a thread some seconds to write."""
 

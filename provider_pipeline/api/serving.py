@@ -1,12 +1,4 @@
-"""The HTTP server: uvicorn, with limits on connections that it lacks.
-
-uvicorn only has a time-out for idle connections between requests. The protocol here also bounds how long a connection
-may take to send a head or to read a response, how large heads are, and how many connections there are. How long a body
-may take is the application's limit (`routing.py`).
-
-The parser is httptools: h11 takes two seconds of CPU for a megabyte in chunks of one byte, and blocks the event loop
-meanwhile. httptools bounds no heads and parses all pipelined requests at once; both are bounded here.
-"""
+"""The HTTP server: uvicorn, with limits on connections that it lacks."""
 
 import asyncio
 import math
@@ -56,7 +48,15 @@ def run(app: ASGIApp, settings: ApiSettings, *, host: str, port: int) -> None:
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol on one connection, with limits."""
+    """uvicorn's protocol on one connection, with limits.
+
+    uvicorn only limits how long a connection is idle between requests. This also limits the number of connections, the
+    size of a head, and the time to send a head or to read a response. The time to send a body is the application's
+    limit (`routing.py`).
+    """
+
+    # The parser is httptools: h11 takes two seconds of CPU for a megabyte in chunks of one byte, and blocks the event
+    # loop meanwhile. httptools bounds no heads and parses all pipelined requests at once; both are bounded here.
 
     limits: ClassVar[ApiSettings]
 
@@ -87,7 +87,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._next_check.cancel()
 
     def data_received(self, data: bytes) -> None:
-        """Parses what came, one chunk per turn of the event loop, so that others wait for one chunk at most."""
+        """Parses the data, one chunk per turn of the event loop so as not to block other connections."""
         self._received += data
         if not self._is_feeding:
             self._feed()

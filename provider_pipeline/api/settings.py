@@ -1,4 +1,4 @@
-"""The API's settings. A module of its own, so that the command line can read the defaults without loading FastAPI."""
+"""The API's settings. A separate module, so that the command line reads the defaults without loading FastAPI."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -196,7 +196,7 @@ def search(
     """Models by id.
 
     Args:
-        words: Texts that the id or the name contains, whatever their case.
+        words: Texts in the id or the name, in any case.
         capabilities: All of these, known to be true.
         min_context: In tokens; models with an unknown window are left out.
         offered: Only models with an active offer.

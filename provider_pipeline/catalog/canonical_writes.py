@@ -52,7 +52,7 @@ def write(
 
     Args:
         found: All offers that are, or may be, one of the models.
-        reassigned: Models that gained or lost a known offer; what is different about these is no news.
+        reassigned: Models that gained or lost a known offer; their differences are not news.
         is_first: Whether there are no models yet.
     """
     judged = identities.judge(session, knowledge, found)

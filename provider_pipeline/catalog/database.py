@@ -57,7 +57,7 @@ def home() -> Path:
 
 
 def embedded_server(folder: Path) -> EmbeddedPostgres:
-    """The embedded server of a home folder; a setting says how long it is to outlive us.
+    """The embedded server of a home folder; a setting states how long it outlives this process.
 
     Raises:
         ConfigurationError: `PROVIDER_PIPELINE_EMBEDDED_IDLE_SECONDS` cannot be read.
@@ -188,7 +188,7 @@ def client_address(database: Database) -> tuple[str, dict[str, str]]:
 
 
 class _PatientPool(QueuePool):
-    """Waits a moment for a connection in use before it opens one more.
+    """Waits briefly for a connection in use before opening another one.
 
     A new connection costs PostgreSQL about 10 ms of processor time: a process that reads the catalogue of tables anew.
     The threads of a fleet sync all want one at the same moment, most of them for a statement of 2 ms.
@@ -244,7 +244,7 @@ def _engine(url: URL) -> Engine:
 def _revive_on_connect(engine: Engine, revive: Callable[[], None]) -> None:
     """Restarts a dead embedded server, or creates its database, when a connection is next needed and fails.
 
-    To look first whether there is something to do would take a connection of its own.
+    A check whether there is anything to do would take another connection.
     """
 
     @event.listens_for(engine, "do_connect")
@@ -291,7 +291,7 @@ def documented_errors(session: Session) -> Iterator[None]:
 
 
 def driver_connection(session: Session) -> psycopg.Connection[Any]:
-    """The session's connection as the driver has it, for COPY."""
+    """The driver's connection of the session, for COPY."""
     connection = session.connection().connection.driver_connection
     if not isinstance(connection, psycopg.Connection):
         raise CatalogError("models are written through psycopg 3", hint="use a postgresql+psycopg:// URL")

@@ -67,14 +67,14 @@ class Recapabilitied(Entry):
 
 @dataclass(frozen=True)
 class OfferEntry(Entry):
-    """An offer that is news for its model, whoever else offers it."""
+    """News about a canonical model, with the offer that caused it."""
 
     canonical_id: str
 
 
 @dataclass(frozen=True)
 class Undercut(OfferEntry):
-    """An offer that is cheaper than any before; `old` of a move is the cheapest price so far."""
+    """An offer below every earlier price of its model; `old` of a move is the cheapest earlier price."""
 
     moves: tuple[Move, ...]
 
@@ -106,12 +106,12 @@ class ChangeDigest:
         limits: Models whose context or output limits changed.
         appeared: Models that no provider offered before.
         undercut: Models with a price below the cheapest offer so far.
-        ended: Models that the last of their providers removed.
-        by_rule: Models that a new rule reads differently; not counted above.
-        by_override: Models with a value that people set or removed; not counted above.
+        ended: Models that no provider offers any more.
+        by_rule: Models with other values because of a new rule; not counted above.
+        by_override: Models whose manual overrides changed; not counted above.
         blocked: RULE_GEN tasks opened in the period.
         repaired: RULE_GEN tasks answered in the period.
-        needs_review: RULE_GEN tasks opened before the end of the period and waiting for a person.
+        needs_review: RULE_GEN tasks from before the end of the period that wait for a person.
     """
 
     start: datetime
@@ -170,7 +170,7 @@ def digest_of(
     start: datetime,
     end: datetime,
 ) -> ChangeDigest:
-    """Sorts the changes and events of a period, and the tasks that belong to it, into a digest."""
+    """Sorts a period's changes, events and tasks into a digest."""
     found: dict[str, _Collected] = {name: _Collected() for name in _SECTIONS}
     for change in changes:
         for name, entry in _entries(change):
@@ -283,7 +283,7 @@ def _limit_move(field: str, old: float | None, new: float | None) -> Move:
 
 
 def _price_moves(field: str, old: Any, new: Any) -> list[Move]:
-    """The change of a price; one per unit if it is in another unit or currency now."""
+    """The change of a price: one move, or one per unit if the unit or currency changed."""
     before, after = (
         {} if value is None else {unit_text(as_price(value)): as_price(value)["amount"]} for value in (old, new)
     )

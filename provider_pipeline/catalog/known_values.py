@@ -31,7 +31,7 @@ Vocabulary = Literal["capability", "price component", "modality", "family"]
 
 
 def known_names(session: Session, what: Vocabulary) -> list[str]:
-    """The names that a search can ask for: those of the knowledge and those in the table."""
+    """Valid names in a search: from the shipped knowledge and from the table."""
     return sorted({*_shipped(what), *session.scalars(_listed(what))} - {None})
 
 
@@ -72,7 +72,7 @@ def require_known(
     modalities: Collection[str] = (),
     family: str | None = None,
 ) -> None:
-    """Check names: known are those of the knowledge and those in the table.
+    """Check names against the shipped knowledge and the table.
 
     Raises:
         UnknownValueError: One is unknown; the hint names the known ones.

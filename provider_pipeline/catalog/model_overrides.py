@@ -70,7 +70,7 @@ def put(
     created_by_id: int | None = None,
     expires_at: datetime | None = None,
 ) -> None:
-    """Set a field's value, whatever the listing and any set say; replaces an earlier single override.
+    """Set a field's value, which wins over the listing and any set; replaces an earlier single override.
 
     Takes effect with the provider's next sync; `canonical_id` with the next refresh of `canonical`. Setting the same
     value again touches no row.

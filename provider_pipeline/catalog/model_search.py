@@ -1,8 +1,6 @@
 """Searches models with filters, sorting and keyset pagination, now or at a past moment.
 
-A page starts after the key of the previous page's last model, so every page costs the same and models that come and go
-shift nothing. Ties are sorted by provider and model id in the database's own collation, in the direction of the sort: a
-page is a range of one index, read forwards or backwards.
+A page starts after the key of the previous page's last model: all pages cost the same, and new models shift nothing.
 """
 
 from collections.abc import Iterator, Sequence
@@ -54,7 +52,8 @@ class ModelQuery:
         max_prices: Components with the largest amount in USD per their usual unit, below the first tier; models with an
             unknown price, or one in another unit or currency, are left out.
         retires_before: Models that end before this day; those without a known end are left out.
-        sort: Models without a value come last in either direction, by provider and id.
+        sort: Models without a value come last in either direction, by provider and id. Ties are sorted by provider and
+            model id in the database's collation, in the sort's direction, so that a page is a range of one index.
     """
 
     provider: Provider | None = None
@@ -182,7 +181,7 @@ class _Part:
 def _parts(query: ModelQuery, model: Any, after: ModelKey | None) -> Iterator[_Part]:
     """The rest of the list: models with a value to sort by, then those without.
 
-    In one statement, `value > x OR value IS NULL` is no range of an index: every page would read from its beginning.
+    In one statement, `value > x OR value IS NULL` is not an index range: every page would read from the beginning.
     """
     keys = [model.provider_id, model.model_id]
     key = [] if after is None else [literal(after.provider_id), literal(after.model_id)]

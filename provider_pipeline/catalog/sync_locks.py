@@ -1,10 +1,6 @@
 """Leases that allow one sync of a provider at a time, across processes.
 
-A lease is a row that its process keeps renewing and that another process may take over once it has expired, by the
-database's clock. Advisory locks fail behind a connection pooler: a session lock stays with the pooler's connection when
-its owner is gone, and a transaction lock pins a connection while a provider answers. A process that stalls for longer
-than a lease may lose it unnoticed, so every write starts with `lock_providers`, which skips providers whose lease was
-taken over.
+A process keeps renewing its leases; another may take over an expired one, by the database's clock.
 """
 
 import logging
@@ -38,9 +34,13 @@ _INFO = "provider_pipeline.sync_locks"
 _TRIES = 3
 
 
+# Not advisory locks, which fail behind a connection pooler: a session lock stays with the pooler's connection when its
+# owner is gone, and a transaction lock pins a connection while a provider answers.
 @dataclass
 class SyncLocks:
     """The sync locks of one process; thread-safe. A thread renews them from the first lock until `close`.
+
+    A process that stalls for longer than a lease may lose it unnoticed, so every write starts with `lock_providers`.
 
     Attributes:
         client_name: The client's name for people: `the CLI`, `the API`, `Dagster`.
@@ -96,7 +96,7 @@ class SyncLocks:
         return refused | {slug: in_progress(slug, None) for slug in wanted}
 
     def release(self, slugs: Iterable[str]) -> None:
-        """Release those of the locks that were taken."""
+        """Release the locks of these providers, as far as this process holds them."""
         if getpid() != self._process:
             return  # forked: they belong to the parent, which continues
         with self._alone:
@@ -172,7 +172,7 @@ def sync_lock(session: Session, provider: Provider) -> Iterator[SyncLocks]:
     """Lock a provider for a sync, for as long as the context lasts.
 
     Args:
-        session: Must have no open transaction: the lock takes a connection of its own.
+        session: Must have no open transaction, because the lock uses another connection.
 
     Raises:
         SyncInProgressError: It is being synced; names the process, since when, and when its lease ends.

@@ -289,7 +289,7 @@ class SyncTarget:
 
 
 def sync_targets(session: Session, slugs: Iterable[str], now: datetime) -> dict[str, SyncTarget]:
-    """What the syncs of these providers start from, by slug; unknown providers are left out."""
+    """Initial state of these providers' syncs, by slug; unknown providers are left out."""
     rows = [dict(row) for row in session.execute(_targets(), {"slugs": list(slugs)}).mappings().all()]
     overrides = overrides_by_provider(session, [row["provider.id"] for row in rows], now)
     none = rules.overrides.OverrideSet()
@@ -340,7 +340,7 @@ _PATTERNS: Final = SizedCache[tuple[str, frozenset[str]], "PatternSet"](_CACHED_
 
 
 def active_patterns(session: Session) -> PatternSet:
-    """The active pattern set; this package's own while none is stored."""
+    """The active pattern set; this package's own if none is stored."""
     statuses = pattern_statuses(session)
     digest = next((digest for digest, status in statuses.items() if status == "active"), None)
     return rules.capability_rules.shipped() if digest is None else _patterns(session, digest, frozenset(statuses))

@@ -1,13 +1,6 @@
 """Leases that let workers share RULE_GEN tasks: claiming, extending, answering and releasing them.
 
-A claim (`claimed_by`, `claimed_until`) is a lease: a killed worker stops extending it, and another takes the task over.
-Later calls name their worker and change nothing if the claim is lost. Put an activation and its answer into one
-transaction, the answer last: then a late worker activates nothing, and locks are taken in the same order as by syncs,
-which lock the provider before they close tasks. Leases compare clocks of different machines, so they must be much
-longer than the clock skew.
-
-A claim made over the HTTP API also stores the token, and only that token may use it there. Callers without a token are
-this program or its operator: the worker's name is enough.
+A killed worker stops extending its lease, and another takes the task over; later calls of the first change nothing.
 """
 
 from collections.abc import Mapping
@@ -66,10 +59,13 @@ def claim(
     Two workers never get the same task. A task whose worker vanished on the last attempt becomes FAILED.
 
     Args:
-        worker: A unique name: not even an earlier process on the same machine may have had it.
+        worker: A unique name, never reused by a later process on the same machine.
+        now: Leases compare the clocks of different machines.
+        lease: Must be much longer than the clock skew between the workers' machines.
         slug: Only a task of this provider.
         task_id: Only this task.
-        token_id: The API token that claims it, if any.
+        token_id: The API token that claims it, without which the HTTP API refuses later calls; None for this program or
+            its operator, for whom the worker's name is enough.
     """
     available = (
         select(agent_task.c.id, agent_task.c.attempts)
@@ -135,7 +131,9 @@ def finish(
     report: str | None = None,
     proposed_version: int | None = None,
 ) -> None:
-    """Answer a task.
+    """Answer a task. An activation and its answer belong in one transaction, the answer last.
+
+    A late worker then activates nothing, and locks are taken in the order of syncs, which lock the provider first.
 
     Args:
         status: SUCCEEDED, FAILED, CANCELLED, or NEEDS_REVIEW where a person must decide.

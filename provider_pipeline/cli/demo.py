@@ -1,7 +1,6 @@
 """`provider-pipeline demo`: the whole pipeline on sample providers, with nothing to set up.
 
-The demo lives in its own home folder, with its own embedded server and so its own catalogue and Dagster storage. It
-never opens the user's, and deleting the folder deletes the demo. `dev --demo` opens the same folder.
+Its home folder, shared with `dev --demo`, has its own embedded server: the user's catalogue is never opened.
 """
 
 from __future__ import annotations
@@ -171,7 +170,7 @@ def demo_workbench(listings: Path | None) -> Iterator[Workbench]:
     for name in _DATABASE_VARIABLES:
         if os.environ.get(name):
             note(f"{name} is set: the demo leaves that database alone and uses its own")
-    # None of the user's settings apply: the webhook, for one, must not hear about samples.
+    # None of the user's settings apply: their webhook must not receive events of samples.
     environ = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS_PREFIX)}
     with workbench(home, environ=environ) as bench:
         yield bench

@@ -1,9 +1,5 @@
 """Runs a command for as long as its starter lives, then ends it with all its descendants.
 
-A program of its own, at the head of its own session. The starter holds the other end of its standard input, which the
-kernel closes however the starter ends. A starter that is killed therefore leaves nothing behind, not even right after
-the start.
-
 Usage: supervisor.py COMMAND...
 """
 
@@ -33,7 +29,7 @@ def supervise(command: Sequence[str]) -> int:
 
 
 def session_processes(leader: int) -> list[psutil.Process]:
-    """The living processes of a session, which include orphans that no parent leads to any more."""
+    """The living processes of a session, including orphans."""
     found = []
     for each in psutil.process_iter():
         with contextlib.suppress(ProcessLookupError, PermissionError, psutil.Error):
@@ -43,7 +39,9 @@ def session_processes(leader: int) -> list[psutil.Process]:
 
 
 def _end_after_starter(process: subprocess.Popen[bytes]) -> None:
-    os.read(0, 1)  # blocks until the starter is gone: it never sends anything
+    # The starter holds the other end and never writes: this blocks until the kernel closes it, even if the starter was
+    # killed right after the start.
+    os.read(0, 1)
     process.send_signal(signal.SIGINT)
     try:
         process.wait(GRACE_SECONDS)
@@ -52,7 +50,7 @@ def _end_after_starter(process: subprocess.Popen[bytes]) -> None:
 
 
 def _end_stragglers() -> None:
-    """Wait for what the command left behind, then terminate it, then kill it."""
+    """Wait for the command's remaining descendants, then terminate them, then kill them."""
     own = os.getpid()
     left = [each for each in session_processes(own) if each.pid != own]
     _, left = psutil.wait_procs(left, timeout=_STRAGGLER_SECONDS)

@@ -1,10 +1,4 @@
-"""The catalogue's partitioned assets, and the one step that materializes them for any number of providers.
-
-The step serves three launches: one partition, a backfill of many, and the scheduled fleet run, which has no partition
-key and takes every provider of its shard that is due. It is one step because a run costs seconds to start and each
-stored event milliseconds. It records its own events per partition because the results of a multi-partition step would
-mark failed providers as materialized.
-"""
+"""The catalogue's partitioned assets, and the one step that materializes them for any number of providers."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -135,6 +129,9 @@ SPECS = (
 DEPENDENCIES: Mapping[dg.AssetKey, list[dg.AssetKey]] = {EXTRACTION: [RAW, RULE], TABLE: [EXTRACTION]}
 
 
+# One step for a partition, a backfill of many, and the scheduled fleet run, because a run takes seconds to start and
+# each stored event milliseconds. It records its own events per partition, because the results of a multi-partition step
+# would mark failed providers as materialized.
 @dg.multi_asset(
     name=GROUP,
     specs=SPECS,
@@ -151,8 +148,9 @@ def _provider_catalog(
     """Syncs providers side by side and records the outcome of each one.
 
     A launch for partitions first answers open RULE_GEN tasks if `extraction_rule` is selected, records every provider,
-    and fails if one was not written. A fleet run renews no rule, records only providers whose listing or rows changed,
-    that failed or recovered, and fails only for a fault of ours or the database's.
+    and fails if one was not written. A fleet run has no partition key and takes every provider of its shard that is
+    due. It renews no rule, records only providers whose listing or rows changed, that failed or recovered, and fails
+    only for a fault of ours or the database's.
     """
     _keep_connections(context.instance)
     for_partitions = context.has_partition_key or context.has_partition_key_range

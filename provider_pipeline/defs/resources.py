@@ -1,8 +1,6 @@
 """Dagster resources: typed settings that hand out plain domain objects.
 
-Every variable of the environment that a run reads is a field here, so that the UI shows it. Fields hold the variables'
-names and not `dg.EnvVar`, because an unset `EnvVar` fails the run, and unset is a setting of its own: the embedded
-server, or no webhook. Your own definitions may pass `database_url=dg.EnvVar("...")` to require one.
+Every environment variable that a run reads is a field, so that the UI shows it.
 """
 
 from __future__ import annotations
@@ -18,8 +16,13 @@ from provider_pipeline import catalog, exports, listing, sync
 
 
 class CatalogResource(dg.ConfigurableResource[None]):
-    """The PostgreSQL that holds the provider catalogue."""
+    """The PostgreSQL that holds the provider catalogue.
 
+    Your own definitions may require a URL: `database_url=dg.EnvVar("...")`.
+    """
+
+    # Names of variables, not `dg.EnvVar`: an unset `EnvVar` fails the run, but unset means the embedded server here,
+    # and no webhook below.
     database_url: str = Field(default="", description="PostgreSQL URL. Empty: read from url_variable.")
     url_variable: str = Field(
         default="PROVIDER_PIPELINE_DATABASE_URL",
@@ -40,7 +43,7 @@ class CatalogResource(dg.ConfigurableResource[None]):
 
 
 class ListingResource(dg.ConfigurableResource[None]):
-    """How providers' listing endpoints are asked; each provider names the environment variable of its own key."""
+    """Limits of requests to providers' listings; each provider names the environment variable of its own key."""
 
     max_concurrency: int = Field(default=8, ge=1, le=64, description="Providers fetched at the same time in one run.")
     deadline_seconds: float = Field(
@@ -55,7 +58,7 @@ class ListingResource(dg.ConfigurableResource[None]):
 
 
 class ExportResource(dg.ConfigurableResource[None]):
-    """What `catalog_export` writes, unless its launch asks for something else."""
+    """Default forms and folder of `catalog_export`."""
 
     forms: list[str] = Field(
         default=["litellm", "models-dev", "openrouter", "genai-prices", "csv"],
@@ -65,7 +68,7 @@ class ExportResource(dg.ConfigurableResource[None]):
 
 
 class WebhookResource(dg.ConfigurableResource[None]):
-    """The webhook that is told what happened."""
+    """The webhook that receives notifications."""
 
     url_variable: str = Field(
         default="PROVIDER_PIPELINE_WEBHOOK_URL",

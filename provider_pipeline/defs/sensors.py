@@ -292,7 +292,7 @@ def catalog_outputs_sensor(
     busy = dg.RunsFilter(statuses=UNFINISHED, tags={LAUNCH: ["fleet", "outputs"]})
     if context.instance.get_runs(filters=busy, limit=1):
         return dg.SkipReason("waits for the end of a fleet run, or of the last run for outputs")
-    # A run key of its own for each request: a catalogue that returns to an earlier state is refreshed again.
+    # A new run key for each request: a catalogue that returns to an earlier state is refreshed again.
     return dg.SensorResult(run_requests=[dg.RunRequest()], cursor=state)
 
 

@@ -1,8 +1,6 @@
 """Dagster's PostgreSQL storage, which stores an event of a partition with one statement.
 
-Dagster's own takes five for a check's evaluation and four for a materialization, serializes each event twice, and looks
-up with every evaluation whether the table of checks exists: with these events, that is half of the processor time of a
-fleet run. Everything else, and every reader, is Dagster's own, so an instance may change between the two at any time.
+Everything else, and every reader, is Dagster's own, so an instance may switch between the two at any time.
 """
 
 from __future__ import annotations
@@ -15,6 +13,8 @@ import dagster as dg
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 from dagster_postgres.utils import get_token_provider_from_config, pg_url_from_config
 
+# Dagster's own storage takes five statements for a check's evaluation and four for a materialization, serializes each
+# event twice, and looks up with every evaluation whether the table of checks exists: half of a fleet run's CPU time.
 _STORED: Final = """
 WITH given AS (SELECT %(event)s::text AS event),
 stored AS (

@@ -27,7 +27,7 @@ _TYPES: Final[Mapping[Kind, pa.DataType]] = {
 
 
 def schema(columns: Sequence[TableColumn]) -> pa.Schema:
-    """The columns' types, the same whatever the rows hold, with their comments as field metadata."""
+    """The columns' fixed types, with their comments as field metadata."""
     return pa.schema(
         [
             pa.field(each.name, _TYPES[each.kind], metadata={"comment": each.comment, "kind": each.kind})

@@ -23,7 +23,7 @@ _KINDS: Final[Mapping[str, Kind]] = {
 
 @dataclass(frozen=True, slots=True)
 class TableColumn:
-    """A column of a table; `comment` says what it means."""
+    """A column of a table; `comment` is its meaning."""
 
     name: str
     kind: Kind
@@ -35,7 +35,7 @@ class TableColumn:
 
 
 class CapabilityColumn(TableColumn):
-    """A column that says of one capability whether the model has it."""
+    """A column with the state of one capability."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""The forms that can be exported; each is written by a module of its own, which is loaded when it is used."""
+"""The forms that can be exported; each has its own module, loaded on first use."""
 
 from __future__ import annotations
 

@@ -173,7 +173,7 @@ def _cost(record: ModelRecord, report: ExportReport) -> Mapping[str, Any] | None
         report.omit(record, "cost: the price of input or output is unknown, which opencode takes as 0")
         return None
     cost: dict[str, Any] = {key: number(price.amount) for key, price in prices.items()}
-    # A component without a tier of its own costs as much as below it.
+    # A component without its own tier costs as much as below it.
     tiers = {
         size: {key: number(price.above(size)) for key, price in prices.items()}
         for size in prompt_sizes(prices.values())

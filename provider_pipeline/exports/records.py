@@ -1,4 +1,4 @@
-"""Records that every form is written from: models, and the providers that offer them."""
+"""Input of every export form: models, and the providers that offer them."""
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 from provider_pipeline.rules.knowledge import read_table
 
 UNKNOWN_ADDRESS: Final = "address of the provider's API unknown: it is not listed at .../models"
-"""Why a model is left out of a form that needs `ExportedProvider.api_url`."""
+"""Reason for leaving a model out of a form that needs `ExportedProvider.api_url`."""
 
 if TYPE_CHECKING:
     from provider_pipeline.catalog.prices import PriceSpan
@@ -21,7 +21,7 @@ class ExportRequest:
     """What to export.
 
     Attributes:
-        slugs: Only these providers; all if empty.
+        slugs: The providers to export; all if empty.
         as_of: A past moment; None for now.
         fill: Whether unknown limits, modalities and capabilities are filled from the canonical model.
         base: A file of the same form to merge the models into, parsed.
@@ -38,9 +38,9 @@ class ExportedProvider:
     """The provider of exported models.
 
     Attributes:
-        api_url: Where its requests go, as OpenAI's clients take it; None if its listing does not tell.
+        api_url: Base URL of requests, as OpenAI's clients take it; None if its listing does not imply one.
         key_variable: The environment variable of its key, if any.
-        peer_ids: Its names at peers, by peer; also by purpose, with `default`.
+        peer_ids: Its names at peers, by peer, or by peer and purpose (with `default`).
     """
 
     slug: str
@@ -51,9 +51,9 @@ class ExportedProvider:
     peer_ids: Mapping[str, Any]
 
     def name_at(self, peer: str, purpose: str | None = None, taken: Container[str] = ()) -> str:
-        """What a peer calls it, for models of a purpose; its slug if nothing else is known, or another has that name.
+        """Its name at a peer, for models of a purpose; its slug if that is unknown or another provider's.
 
-        A peer has one name for a vendor's addresses in several regions, which are providers here.
+        A vendor's regional addresses are separate providers here, but share one name at a peer.
         """
         named = self.peer_ids.get(peer, self.slug)
         name = named if isinstance(named, str) else named.get(purpose) or named.get("default", self.slug)
@@ -65,7 +65,7 @@ class ModelRecord:
     """A model at a provider. Fields without a comment are the columns of `provider_model`.
 
     Attributes:
-        canonical_id: Whose gaps were filled; None if they were not.
+        canonical_id: The canonical model that gaps were filled from; None if none were.
         filled: Columns, and capabilities as `capabilities.NAME`, that were filled.
     """
 
@@ -91,12 +91,12 @@ class ModelRecord:
 
     @property
     def name(self) -> str:
-        """The name for people."""
+        """The display name."""
         return self.display_name or self.model_id
 
     @property
     def peers_id(self) -> str:
-        """The id as peers' price files have it."""
+        """The id in peers' price files."""
         prefix = next((each for each in read_table("peers.toml")["id_prefixes"] if self.model_id.startswith(each)), "")
         return self.model_id.removeprefix(prefix)
 
@@ -106,13 +106,13 @@ class ModelRecord:
         return next((each for each in purposes() if self.capabilities.get(each)), None)
 
     def with_prices(self, prices: Mapping[str, Mapping[str, Any]]) -> Self:
-        """The model with other prices, as those of an earlier day."""
+        """A copy with other prices, such as those of an earlier day."""
         return replace(self, prices=prices)
 
     def has(self, capability: str) -> bool | None:
         """Whether it has a capability; None if unknown.
 
-        What is no purpose is an ability of chat models: a model that is known for another purpose lacks it.
+        Capabilities other than purposes belong to chat models: a model with another known purpose lacks them.
         """
         known = self.capabilities.get(capability)
         if known is None and self.purpose not in (None, "chat", "completion"):
@@ -121,19 +121,19 @@ class ModelRecord:
 
 
 def by_provider(models: "ExportedModels") -> Iterator[tuple[ExportedProvider, Iterator[ModelRecord]]]:
-    """The models that are offered, a provider at a time; a provider's are read before the next one's."""
+    """The offered models, read one provider at a time."""
     for slug, records in groupby(models.records(), key=lambda record: record.provider.slug):
         yield models.providers[slug], records
 
 
 def purposes() -> list[str]:
-    """The capabilities that say what a model is for, the most general first."""
+    """The capabilities that are purposes of a model, the most general first."""
     found: list[str] = read_table("capabilities.toml")["purposes"]
     return found
 
 
 class ExportedModels(Protocol):
-    """What forms are written from; `snapshot.Snapshot` reads it from the catalogue."""
+    """Source of the exported data; `snapshot.Snapshot` reads it from the catalogue."""
 
     @property
     def request(self) -> ExportRequest:
@@ -146,13 +146,13 @@ class ExportedModels(Protocol):
         ...
 
     def rows(self, *, status: str | None = None) -> Iterator[dict[str, Any]]:
-        """The rows of the table, by provider and id; with a status, only models that have it."""
+        """The table's rows, by provider and id; optionally only those with a status."""
         ...
 
     def records(self) -> Iterator[ModelRecord]:
-        """The models that are offered, by provider and id."""
+        """The offered models, by provider and id."""
         ...
 
     def price_spans(self, slug: str) -> Iterable["PriceSpan"]:
-        """What a provider's models cost when, by model."""
+        """The price history of a provider's models, by model."""
         ...

@@ -38,7 +38,7 @@ def write_ndjson(snapshot: ExportedModels, out: BinaryIO, report: ExportReport) 
 
 
 def write_parquet(snapshot: ExportedModels, out: BinaryIO, report: ExportReport) -> None:
-    """Parquet with one schema whatever the rows hold, so that files can be united."""
+    """Parquet with a fixed schema, so that files can be combined."""
     import pyarrow.parquet as pq  # noqa: PLC0415 - an optional package
 
     from provider_pipeline.exports import arrow  # noqa: PLC0415

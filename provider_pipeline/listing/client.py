@@ -215,7 +215,7 @@ def listed_ids(endpoint: ListingEndpoint, document: Any) -> list[str]:
 
 
 def detail_url(source: ListingSource, detail: Detail, model_id: str) -> str:
-    """The URL of a model's details, with the id as one segment of the path whatever it contains.
+    """The URL of a model's details, with the id escaped as a single path segment.
 
     Raises:
         ListingUnreadableError: The id, such as `..`, would lead to another path.

@@ -339,5 +339,5 @@ def environment_settings(url: str) -> dict[str, Any]:
 
 
 def _may_name_proxies() -> bool:
-    # Where the system has no proxy settings of its own, this spares reading the whole environment twice.
+    # If the system has no proxy settings, this avoids reading the whole environment twice.
     return getproxies is not getproxies_environment or "_proxy\n" in "\n".join((*os.environ, "")).lower()

@@ -1,21 +1,6 @@
-"""Parses a response body as JSON, strictly. Whether the document is a listing is for `rules` to say.
+"""Parses a response body as JSON, strictly, so that every reader understands an accepted document alike.
 
-Whatever is accepted means the same to every reader, and can be stored, hashed and walked downstream. Where JSON leaves
-room (RFC 8259):
-
-- Repeated keys in an object are refused, because readers differ on which value counts.
-- `NaN`, `Infinity` and numbers beyond a double's range are refused, too large (`1e999`) or too small (`1e-999`, which
-  would read as zero); integers are read exactly, up to 4,300 digits.
-- UTF-8, UTF-16 and UTF-32 are read, with or without a byte order mark; bytes that are not text are refused.
-- Lone surrogates and NUL characters in strings are read; the rules set aside the value that holds one
-  (`unstorable_text`), and keep the model.
-- Anything but white space after the document is refused, and so are more than 100 levels of nesting.
-- Density is limited, because a page of brackets and commas costs the time and memory of a large listing: 1,000,000
-  objects and lists, but no more than 50,000 plus one per 8 bytes; 100,000 values plus one per 6 bytes. Where orjson
-  gives up (lone surrogates, repeated keys, unusual numbers) it is one of either per 32 bytes.
-
-orjson accepts four things that must be refused or read exactly: repeated keys, integers beyond 64 bits, numbers too
-small for a double, and deep nesting. `read_plain` proves, in time linear in the bytes, that none of them occurred.
+Whether the document is a listing is for `rules` to say.
 """
 
 import functools
@@ -54,6 +39,9 @@ class NotPlainError(ValueError):
 def read_plain(content: bytes, *, max_depth: int) -> Any:
     """Parse plain JSON fast, with exactly the result of the strict parser.
 
+    orjson alone accepts what must be refused or read exactly: repeated keys, integers beyond 64 bits, numbers too small
+    for a double, and deep nesting. This proves, in time linear in the bytes, that none of them occurred.
+
     Args:
         content: The body, in UTF-8.
         max_depth: How many levels of nesting are allowed.
@@ -61,7 +49,7 @@ def read_plain(content: bytes, *, max_depth: int) -> Any:
     Raises:
         NotPlainError: It is not plain, or not JSON.
     """
-    # Wrapped in so many lists, a document that is too deep is too deep for orjson, which spares walking through it.
+    # Wrapping moves our depth limit to orjson's own, so that orjson finds a document too deep while writing it.
     around = 0 if _is_shallow(content, max_depth) else _levels_written() - max_depth
     try:
         document = nested = orjson.loads(content)
@@ -88,7 +76,7 @@ def quotes_in(content: bytes) -> int:
     """
     quotes = content.count(b'"')
     if _ESCAPED_QUOTE in content:
-        # Without the pairs, which stand for one backslash, each backslash begins an escape.
+        # Once pairs, which stand for one backslash each, are removed, every backslash begins an escape.
         quotes += content.replace(b"\\\\", b"").count(_ESCAPED_QUOTE)
     return quotes
 
@@ -132,6 +120,9 @@ def _levels_written() -> int:
 
 
 MAX_DEPTH: Final = 100
+# A page of brackets and commas costs the time and memory of a large listing, so density is limited: per page,
+# `_FREE_CONTAINERS` objects and lists plus one for each `_BYTES_PER_CONTAINER`, up to `_MAX_CONTAINERS`, and likewise
+# values.
 _MAX_CONTAINERS: Final = 1_000_000
 _FREE_CONTAINERS, _BYTES_PER_CONTAINER = 50_000, 8
 _FREE_VALUES, _BYTES_PER_VALUE = 100_000, 6
@@ -144,7 +135,12 @@ _MAX_FORM_SEARCH: Final = 200_000
 
 
 def parse_document(content: bytes, *, where: str, content_type: str | None, redactor: Redactor = redact_quote) -> Any:
-    """Parse one page's body.
+    """Parse one page's body: UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
+
+    Where JSON leaves room (RFC 8259), what readers may understand differently is refused: repeated keys, `NaN`,
+    `Infinity`, numbers out of a double's range (`1e999`, and `1e-999`, which would read as zero), and anything but
+    white space after the document. Integers are exact, up to 4,300 digits. Lone surrogates and NUL characters are read:
+    the rules set aside only the value that holds one (`unstorable_text`), and keep the model.
 
     Args:
         content: The body, decompressed.
@@ -153,7 +149,8 @@ def parse_document(content: bytes, *, where: str, content_type: str | None, reda
         redactor: Redacts what an error's text quotes of it.
 
     Raises:
-        ListingUnreadableError: It is not one complete JSON document, or nothing downstream could handle it.
+        ListingUnreadableError: It is not one complete JSON document, is nested more than `MAX_DEPTH` levels deep, or
+            is too dense.
     """
     try:
         return _parse(content, redactor)
@@ -200,7 +197,8 @@ def _parse(content: bytes, redactor: Redactor) -> Any:
     try:
         return read_plain(content, max_depth=MAX_DEPTH)
     except NotPlainError:
-        # The strict parser takes several times as long, in calls that nothing can interrupt.
+        # The strict parser takes several times as long, in calls that nothing can interrupt. Lone surrogates, repeated
+        # keys and unusual numbers need it.
         _refuse_density(content, _BYTES_PER_STRICT_VALUE, _BYTES_PER_STRICT_VALUE)
         return _parse_strictly(content, redactor)
 

@@ -47,7 +47,7 @@ def unreadable(reason: str, hint: str = _PROXY_MISCONFIGURED) -> FailedAttempt:
 
 
 def too_late(came: str, kind: type[ListingError], limits: FetchLimits) -> FailedAttempt:
-    """The deadline passed; `came` says what had come by then."""
+    """The deadline passed; `came` is what had arrived by then."""
     return FailedAttempt(
         f"took too long: {came} within the {limits.deadline:g} s a whole listing may take",
         kind,
@@ -100,7 +100,7 @@ BODY_ERRORS: Final = (requests.RequestException, urllib3_errors.HTTPError, OSErr
 
 
 def broken_body(error: Exception, received: int, limits: FetchLimits) -> FailedAttempt:
-    """Why a response's body ended early, after so many bytes."""
+    """Why a response's body ended early, after this many bytes."""
     came = f"({received:,} bytes came)"
     if isinstance(error, requests.exceptions.ContentDecodingError):
         return unreadable(f"answered with a body that its Content-Encoding does not fit {came}")
@@ -239,7 +239,7 @@ def error_message_in(document: Any, redactor: Redactor, *, no_items: bool) -> st
 def beginning_of_body(response: requests.Response) -> bytes:
     """As much of an error page as is worth reading."""
     body = bytearray()
-    # The status already says that it failed; the part that came is enough.
+    # The status already says that it failed; the received part is enough.
     with contextlib.suppress(*BODY_ERRORS):
         for chunk in response.iter_content(4096):
             body += chunk

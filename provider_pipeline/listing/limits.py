@@ -16,25 +16,25 @@ from provider_pipeline.errors import ListingUnreadableError
 
 _MEBIBYTE: Final = 1024 * 1024
 _MIN_BYTES_PER_CONTAINER: Final = 24
-"""Real listings have a hundred; objects with nothing but an id hardly have fewer than this."""
+"""Real listings have a hundred; even objects with only an id rarely have fewer than this."""
 
 
 class FetchLimits(BaseModel):
     """What one listing may cost. Times are in seconds; bytes are counted after decompression.
 
     Attributes:
-        connect_timeout: Until the connection stands.
+        connect_timeout: Until the connection is established.
         read_timeout: Between two bytes.
-        deadline: For all requests and waits of a listing together, and the processor time of parsing and judging it.
+        deadline: Total for all requests and waits of a listing, plus the CPU time for parsing and judging it.
         retries: Further attempts per page after a transient failure.
         backoff: The longest wait before the first retry; it doubles each time.
-        longest_wait: The longest single wait. A server that asks for more (Retry-After) is not asked again in this
-            listing.
+        longest_wait: The longest single wait. A server that asks for more (Retry-After) gets no further request in
+            this listing.
         max_page_bytes: Of one page.
         max_total_bytes: Of all pages.
         max_pages: Of all endpoints together.
         max_details: Details of single models, of all endpoints together.
-        concurrency: Requests that run at once on one host, those of other listings counted.
+        concurrency: Concurrent requests to one host, including those of other listings.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,18 +53,18 @@ class FetchLimits(BaseModel):
 
     @property
     def max_containers(self) -> int:
-        """How many objects and lists all pages may hold; no real listing within `max_total_bytes` has as many."""
+        """Limit of objects and lists on all pages; no real listing within `max_total_bytes` reaches it."""
         return self.max_total_bytes // _MIN_BYTES_PER_CONTAINER
 
 
 class Deadline:
     """A budget of seconds: wall-clock time while `running`, this thread's processor time while `working`.
 
-    At the deadline the watched connection is shut down from another thread. A read timeout would not do: it starts
-    anew with every byte, so a server that drips one byte a second never exceeds it. Processing counts by processor time
-    only, because waiting for other threads or the database is not the listing's fault.
+    At the deadline the watched connection is shut down from another thread. A read timeout does not suffice: it
+    restarts with every byte, so a server that sends one byte a second never exceeds it. Processing counts by processor
+    time only, because waiting for other threads or the database is not the listing's fault.
 
-    For one thread, beside the watchdog's.
+    For use by one thread and the watchdog's.
 
     Attributes:
         expired: The watched connection was shut down.
@@ -94,7 +94,7 @@ class Deadline:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        """Spend wall-clock time; at the deadline the watched connection is shut down, whatever it is doing."""
+        """Spend wall-clock time; at the deadline the watched connection is shut down, even during a request."""
         if self._started is not None:
             yield
             return
@@ -136,8 +136,8 @@ class Deadline:
             )
 
     def watch(self, connection: socket.socket) -> None:
-        """Shut this connection down at the deadline, instead of the one watched before."""
-        # A duplicate shares the connection but not its life: TLS replaces the original object during its handshake.
+        """Shut this connection down at the deadline, instead of the previous one."""
+        # A duplicate shares the connection but outlives the object, which TLS replaces during its handshake.
         duplicate = connection.dup()
         with self._lock:
             previous, self._wire = self._wire, duplicate
@@ -154,7 +154,7 @@ class Deadline:
             wire.close()
 
     def expire(self) -> None:
-        """Shut the watched connection down, now and whenever another one is watched."""
+        """Shut the watched connection down, and every later one at once."""
         with self._lock:
             self.expired = True
             if self._wire is not None:
@@ -171,7 +171,7 @@ class Watchdog:
         self._wakes_at = 0.0
 
     def watch(self, deadline: Deadline, *, until: float) -> None:
-        """Expire a deadline at this time, unless it is forgotten before."""
+        """Expire a deadline at this time unless `forget` is called first."""
         with self._changed:
             self._running[deadline] = until
             if self._thread is None:
@@ -182,7 +182,7 @@ class Watchdog:
                 self._changed.notify()
 
     def forget(self, deadline: Deadline) -> None:
-        """Leave a deadline alone; it does not expire after this returns."""
+        """Cancel a deadline; it does not expire after this returns."""
         with self._changed:
             self._running.pop(deadline, None)
 
@@ -193,7 +193,7 @@ class Watchdog:
                 for deadline in [each for each, until in self._running.items() if until <= now]:
                     del self._running[deadline]
                     deadline.expire()
-                # Most deadlines are forgotten long before their time, so `forget` does not wake this thread.
+                # Most deadlines are cancelled early, so `forget` does not wake this thread.
                 self._wakes_at = min(self._running.values(), default=float("inf"))
                 self._changed.wait(self._wakes_at - now if self._running else None)
 
@@ -209,24 +209,24 @@ os.register_at_fork(after_in_child=_WATCHDOG.__init__)  # type: ignore[misc]
 
 
 CPU_ALLOWANCE: Final = 0.05
-"""Seconds of processor time that a listing takes without pausing; about that of two thousand models."""
+"""Seconds of CPU time that a listing may use without pausing; about two thousand models."""
 SECONDS_PER_BYTE: Final = 1e-7
 """Upper bound of the processor time for parsing a body; an ordinary body takes a tenth of it."""
 PAUSE_RATIO: Final = 5
-"""Seconds of pause per second of work while there are light listings: a heavy one gets a sixth of the time."""
+"""Seconds of pause per second of work while light listings are active: a heavy one gets a sixth of the time."""
 _MAX_SLOWDOWN: Final = 8
-"""Wall-clock time counts as work up to this multiple of processor time; the rest was waiting for other things."""
+"""Wall-clock time counts as work up to this multiple of CPU time; the rest was waiting."""
 _MAX_PAUSE: Final = 5.0
 _POLL_INTERVAL: Final = 0.02
 _ACTIVE_SECONDS: Final = 2.0
-"""A light listing counts as active for so long after its last step; one whose server is silent needs no processor."""
+"""A light listing counts as active for this long after its last step; later it is waiting for its server."""
 
 
 class ActiveListings:
-    """The light listings of a process, which heavy ones pause for; thread-safe.
+    """The light listings of a process, for which heavy ones pause; thread-safe.
 
-    Only one thread of a process computes at a time, so one that computes for long delays every small step of the many
-    that mostly wait for servers.
+    Only one thread of a process computes at a time, so a long computation delays the many threads that mostly wait for
+    servers.
     """
 
     def __init__(self) -> None:
@@ -244,7 +244,7 @@ class ActiveListings:
             self._light.discard(pace)
 
     def pause(self, seconds: float) -> None:
-        """Sleep for so long at most, while there are active light listings."""
+        """Sleep while light listings are active, at most for this many seconds."""
         until = time.monotonic() + min(seconds, _MAX_PAUSE)
         while self._has_active() and (left := until - time.monotonic()) > 0:
             time.sleep(min(left, _POLL_INTERVAL))
@@ -256,7 +256,7 @@ class ActiveListings:
 
 
 class CpuThrottle:
-    """Throttles one listing's use of the processor while others need it; for one thread. Pauses spend no deadline."""
+    """Throttles one listing's CPU use while others need it; for one thread. Pauses spend no deadline."""
 
     def __init__(self, deadline: Deadline, listings: ActiveListings) -> None:
         self.deadline = deadline
@@ -279,7 +279,7 @@ class CpuThrottle:
         self._listings.leave(self)
 
     def expect(self, size: int) -> None:
-        """Pause ahead of parsing so many bytes, which cannot be interrupted."""
+        """Pause before parsing this many bytes, which cannot be interrupted."""
         missing = size * SECONDS_PER_BYTE - self._allowed
         if missing > 0:
             self._listings.leave(self)
@@ -298,7 +298,7 @@ class CpuThrottle:
         worked = time.thread_time() - self._worked
         if worked > self._allowed:
             self._listings.leave(self)
-            # Wall-clock time: where the processor is scarce, the others' steps take longer as well.
+            # Wall-clock time: if CPU time is scarce, the others' steps take longer as well.
             took = self.last_step - self._began - (self.deadline.waited - self._waited)
             self._listings.pause(min(took, _MAX_SLOWDOWN * worked) * PAUSE_RATIO - self._paused)
             self._allowed = 0.0
@@ -310,7 +310,7 @@ class CpuThrottle:
 
 
 MAX_HOST_PAUSE: Final = 3600.0
-"""Seconds a host is left alone at most, whatever it asks for."""
+"""Maximum pause of a host in seconds, even if it asks for more."""
 
 
 @dataclass(frozen=True)
@@ -318,9 +318,9 @@ class RateLimit:
     """One provider's rate limit at a host.
 
     Attributes:
-        concurrency: Most requests that run at once, those of other listings counted.
-        interval: Least seconds between the starts of two requests.
-        max_pause: The longest pause of the host that is worth waiting for, in seconds.
+        concurrency: Maximum of concurrent requests, including those of other listings.
+        interval: Minimum seconds between the starts of two requests.
+        max_pause: The longest pause to wait for, in seconds.
     """
 
     concurrency: int
@@ -329,7 +329,7 @@ class RateLimit:
 
 
 class RateLimited(Exception):  # noqa: N818 - a signal to the transport
-    """No slot became free in time: the host is busy, or wants `pause` more seconds, as it said with `status`."""
+    """No slot became free in time: the host is busy, or asked with `status` for `pause` more seconds."""
 
     def __init__(self, pause: float | None = None, status: int = 0) -> None:
         super().__init__("the host is busy" if pause is None else f"the host is left alone for {pause:.0f} s")
@@ -364,7 +364,7 @@ class HostLimiter:
                 self._changed.notify_all()
 
     def pause(self, seconds: float, status: int) -> None:
-        """Start no request for so long; a longer pause under way stays."""
+        """Start no request for this many seconds; a longer current pause stays."""
         with self._changed:
             until = self._clock() + min(seconds, MAX_HOST_PAUSE)
             if until > self._paused_until:
@@ -391,8 +391,7 @@ class HostLimiter:
 class HostLimits:
     """The limiter of each host; thread-safe.
 
-    Shared by all listings of a client, because a host's limit counts all requests from here, whichever provider's
-    listing they are for.
+    Shared by all listings of a client, because a host's limit counts the requests for all providers.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

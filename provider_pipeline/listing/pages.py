@@ -1,4 +1,4 @@
-"""The pages of a listing: what each is, whether together they are complete, and which request follows each."""
+"""The pages of a listing: their content, their completeness, and the request after each."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -31,7 +31,7 @@ from provider_pipeline.rules.values import is_integer
 
 @dataclass(frozen=True)
 class KnownPage:
-    """A stored page, for asking whether it has changed.
+    """A stored page, for a conditional request.
 
     Attributes:
         load: Reads its content.
@@ -70,15 +70,15 @@ class Page:
         endpoint: Index of its endpoint in the source.
         number: 1 for an endpoint's first page.
         url: Where it came from, redacted.
-        status: The response's status; 304 for a page that has not changed.
+        status: The response's status; 304 for an unchanged page.
         headers: The headers worth keeping, by lower-case name, redacted. It holds a validator (`etag`,
             `last-modified`) only if an unchanged body also means unchanged following pages, which is not so where a
             Link header names the next one.
-        fetched_at: When the response came, in UTC.
-        not_modified: The server said that the page has not changed, or sent the same bytes again.
+        fetched_at: Time of the response, in UTC.
+        not_modified: The server answered that the page is unchanged, or sent the same bytes again.
         body: Its content and document.
-        fingerprint: SHA-256 of content type and bytes, to recognise the same response without parsing it; None if the
-            endpoint may have more pages.
+        fingerprint: SHA-256 of content type and bytes, to recognise an unchanged response without parsing it; None if
+            the endpoint may have more pages.
     """
 
     endpoint: int
@@ -93,7 +93,7 @@ class Page:
 
     @property
     def content(self) -> bytes:
-        """The body, decompressed; as received, except that secrets are masked."""
+        """The decompressed body, with secrets masked."""
         return self.body.content
 
     @property
@@ -103,12 +103,12 @@ class Page:
 
     @property
     def etag(self) -> str | None:
-        """The validator to ask with next time, if there is one."""
+        """The validator for the next conditional request, if any."""
         return self.headers.get("etag")
 
     @property
     def last_modified(self) -> str | None:
-        """The other validator to ask with."""
+        """The other validator, if any."""
         return self.headers.get("last-modified")
 
 
@@ -124,7 +124,7 @@ _MAX_HEADER: Final = 200
 def kept_headers(headers: Mapping[str, str], secrets: Iterable[str]) -> dict[str, str]:
     """The headers worth keeping with a page, by lower-case name, redacted.
 
-    A validator that cannot be sent back exactly as it came is left out.
+    Validators that cannot be sent back unchanged are left out.
     """
     kept = {name: redact_quote(headers[name], secrets) for name in _KEPT_HEADERS if name in headers}
     for name, value in list(kept.items()):
@@ -136,13 +136,13 @@ def kept_headers(headers: Mapping[str, str], secrets: Iterable[str]) -> dict[str
 
 
 _BATCH: Final = 10_000
-"""Items counted between two looks at the clock."""
+"""Items counted between two checks of the deadline."""
 
 
 class CompletenessCheck:
-    """Counts the items and ids of one endpoint's pages; for one listing.
+    """Counts the items and ids on one endpoint's pages, for one listing.
 
-    A rule whose expressions are too costly counts nothing here: judging the listing refuses it for that.
+    If a rule's expressions are too costly, nothing is counted: the judge will refuse the listing.
 
     Args:
         selector: The rule's expression for a page's items; None to count nothing.
@@ -174,19 +174,19 @@ class CompletenessCheck:
         return found
 
     def only_repeats(self, items: list[Any]) -> bool:
-        """Count the next page's items in; whether all their ids were on earlier pages."""
+        """Add the next page's items; returns whether earlier pages had all their ids."""
         self._pages += 1
         if self._pages == 1:
-            # Most listings have one page, so the first page's ids are not counted until another page or a total comes.
+            # Most listings have one page, so its ids are counted only when another page or a total arrives.
             self._uncounted = items
             return False
         self._count_first_page()
         return self._count(items)
 
     def disagreement(self, total: int) -> str | None:
-        """How the items that came differ from an announced total, or None.
+        """Describes how the received items differ from an announced total; None if they match.
 
-        A server may count a model that it lists twice as one or as two, and a page may repeat items of the one before
+        A server may count a model listed twice as one or as two, and a page may repeat items of the previous one
         because the listing grew meanwhile.
         """
         self._count_first_page()
@@ -222,7 +222,7 @@ class CompletenessCheck:
             for start in range(0, len(items), _BATCH):
                 self._keep_pace()
                 ids = map(self._id, items[start : start + _BATCH])
-                # A number counts as the same id as its digits. As text, because integers hash to themselves.
+                # A number and its digits are the same id. As text, because integers hash to themselves.
                 hashes += [
                     hash(str(each)) for each in ids if isinstance(each, (str, int)) and not isinstance(each, bool)
                 ]
@@ -233,16 +233,16 @@ class CompletenessCheck:
 
 @dataclass(frozen=True)
 class PageInfo:
-    """What the next request is derived from.
+    """Input for the next request.
 
     Attributes:
         url: The page's own URL, without credentials.
         document: Its parsed body.
         number: 1 for the endpoint's first page.
         link_header: The response's Link header.
-        count: How many items the rule's selector finds on it; None if it finds no list.
-        seen: How many it found on this page and those before.
-        spelling: Which of the names that the rule gives its parameter is used.
+        count: Number of items that the rule's selector finds on it; None if it finds no list.
+        seen: Number of items on this page and those before.
+        spelling: Index of the parameter name in use, among the rule's names.
     """
 
     url: str
@@ -256,7 +256,7 @@ class PageInfo:
 
 @dataclass(frozen=True)
 class NextRequest:
-    """The next page's URL: `named` by the server, or the page's own with a parameter of the rule's."""
+    """The next page's URL: `named` by the server, or else the page's own with the rule's parameter."""
 
     url: str
     named: bool = False
@@ -269,7 +269,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class Broken:
-    """The listing goes on but not readably, or its end is uncertain; `reason` continues the words "the page"."""
+    """The next page cannot be determined, or the listing's end is uncertain; `reason` follows the words "the page"."""
 
     reason: str
 
@@ -281,7 +281,7 @@ def next_request(pagination: Pagination, page: PageInfo) -> Step:
     """The request after a page, by the rule's pagination."""
     match pagination:
         case NoPagination() | LinkHeaderPagination():
-            # Without pagination too: a rule is generated from a body, which does not show the header.
+            # Even without pagination: a rule is generated from a body, without the header.
             return _link_header(page)
         case CursorPagination():
             return _cursor(pagination, page)
@@ -346,7 +346,7 @@ def _page_number(pagination: PageNumberPagination, page: PageInfo) -> Step:
         total = _whole(_search(pagination.total_pages, page))
         if total is None:
             return Broken(f"does not say how many pages there are ({pagination.total_pages} is no number)")
-        # Compared with the pages that came, because some servers number the first one 0.
+        # Compared with the number of received pages, because some servers start at page 0.
         more: bool | Broken = page.number < total
     else:
         more = _goes_on(pagination, page, page.seen)
@@ -358,7 +358,7 @@ def _page_number(pagination: PageNumberPagination, page: PageInfo) -> Step:
 
 def _offset(pagination: OffsetPagination, page: PageInfo) -> Step:
     offset = _whole(param(page.url, pagination.param)) or 0
-    # Advance by the items that came, because servers silently cap the requested limit.
+    # Advance by the number of received items, because servers silently cap the requested limit.
     reached = offset + (page.count or 0)
     more = _goes_on(pagination, page, reached)
     if isinstance(more, Broken):
@@ -367,7 +367,7 @@ def _offset(pagination: OffsetPagination, page: PageInfo) -> Step:
 
 
 def _goes_on(pagination: PageNumberPagination | OffsetPagination, page: PageInfo, reached: int) -> bool | Broken:
-    """Whether there are items after the number of them reached, by the page's total or its word of more."""
+    """Whether there are more items than those reached, by the page's total or its `more`."""
     if pagination.more:
         more = _search(pagination.more, page)
         if more is None:

@@ -101,7 +101,7 @@ def is_sensitive_variable(name: str) -> bool:
 
 
 def looks_like_a_key(text: str, *, name: str = "") -> bool:
-    """Whether a text contains a key: one of a well-known form, or random text unlike any name, version or date.
+    """Whether a text contains a key: of a well-known form, or random text unlike a name, version or date.
 
     A UUID, with hyphens or without, does not count: projects, accounts and tenants have UUIDs too. If `name`, of the
     header or parameter, is that of an id, only well-known forms count.

@@ -1,4 +1,4 @@
-"""Finds our secrets in what a server sends: percent-encoded, escaped as in JSON or HTML, in Base64, however often.
+"""Finds our secrets in servers' responses: percent-encoded, escaped as in JSON or HTML, in Base64, at any depth.
 
 Text and secret are decoded completely, then compared. Each decoded byte keeps its place in the original, where the
 secret is masked.
@@ -43,7 +43,7 @@ _ENTITIES: Final = {name.rstrip(";").lower(): char for name, char in html.entiti
 
 @dataclass(frozen=True)
 class SecretForm:
-    """A secret, or its Base64, as it is compared: without escapes, in lower case."""
+    """A secret, or its Base64, in the form for comparison: without escapes, in lower case."""
 
     decoded: bytes = field(repr=False)
     is_base64: bool

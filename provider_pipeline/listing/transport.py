@@ -189,7 +189,7 @@ class Transport:
     def post_form(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Any:
         """Send a form to a token endpoint, within this listing's time, and parse its JSON response.
 
-        It has a connection of its own, so that the deadline keeps watching the listing's. Redirects are not followed.
+        It uses a separate connection, so that the deadline keeps watching the listing's. Redirects are not followed.
 
         Raises:
             ListingError: See `get`; or the response is not a JSON document.

@@ -313,7 +313,7 @@ def _stops_probing(error: ListingError | None) -> bool:
 
 
 def _verdict(url: str, probes: Sequence[Probe], auth: AuthConfig) -> tuple[str, str | None]:
-    """Why there is no model API, by the most telling probe, and what to do."""
+    """Why there is no model API, from the most informative probe, with a remedy."""
     telling = next(_most_telling_first(probes))
     others = len(probes) - 1
     more = f"; nor at {others} other path{'' if others == 1 else 's'}" if others else ""
@@ -332,7 +332,7 @@ def _verdict(url: str, probes: Sequence[Probe], auth: AuthConfig) -> tuple[str, 
 
 
 def _most_telling_first(probes: Sequence[Probe]) -> Iterator[Probe]:
-    # A host's start page says least: a gateway has one whatever its listing answers.
+    # A host's start page proves least: a gateway has one regardless of its listing.
     paths = [each for each in probes if not each.is_at_root]
     yield from (each for each in probes if isinstance(each.error, ListingUnreachableError))
     yield from (each for each in probes if each.is_about_the_key)

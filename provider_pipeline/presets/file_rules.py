@@ -1,4 +1,4 @@
-"""What a provider file says of its rule: the endpoints, and the parts under `rule`."""
+"""The rule in a provider file: the endpoints, and the parts under `rule`."""
 
 from collections.abc import Collection
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""The catalogue as one HTML page to look at and to pass on: `files` writes it, `contents` says what is in it."""
+"""The catalogue as one HTML page: `files` writes it, `contents` collects its data."""
 
 from typing import TYPE_CHECKING
 

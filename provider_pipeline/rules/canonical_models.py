@@ -1,4 +1,4 @@
-"""What the offers of one canonical model agree on, what they cost, and what is news about it."""
+"""Summaries of canonical models: the facts that offers agree on, their prices, and news."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,17 +11,17 @@ from provider_pipeline.rules.model_columns import AGREED_COLUMNS
 from provider_pipeline.rules.prices import USD
 
 CAPABILITY: Final = "capabilities."
-"""Before the name of a capability, as a fact."""
+"""Prefix of a capability's name in facts."""
 MODALITIES: Final = ("input_modalities", "output_modalities")
 """Facts that are lists; their hashable values are tuples."""
 _VERIFIED: Final = frozenset({"stated", "known"})
 
 Facts = tuple[tuple[str, Any], ...]
-"""What an offer states: `AGREED_COLUMNS`, and `capabilities.NAME`, with hashable values; what is unknown is absent."""
+"""Facts stated by an offer: `AGREED_COLUMNS` and `capabilities.NAME`, with hashable values; unknown ones are absent."""
 
 
 class Offer(NamedTuple):
-    """A model at a provider, with the canonical model that it is.
+    """A model at a provider, with its canonical model.
 
     Attributes:
         id: Its row of `provider_model`.
@@ -89,7 +89,7 @@ class ModelNews(NamedTuple):
 def summarized(canonical_id: str, offers: Sequence[Offer]) -> ModelSummary:
     """The model of these offers."""
     counted = [offer for offer in offers if offer.is_counted]
-    # Offers that are gone speak only where no other is left.
+    # Removed offers count only if there are no others.
     facts, agreement = _agreed(counted or offers)
     facts.update({name: list(facts[name]) for name in MODALITIES if name in facts})
     ends = [offer.retires_on for offer in counted if offer.retires_on is not None]
@@ -102,7 +102,7 @@ def summarized(canonical_id: str, offers: Sequence[Offer]) -> ModelSummary:
         **{name: facts.pop(name, None) for name in AGREED_COLUMNS},
         capabilities={field.removeprefix(CAPABILITY): has for field, has in facts.items()},
         agreement=agreement,
-        # A variant costs what it is: its price is the model's only if nobody offers the model as released.
+        # A variant has its own price, which is the model's only if no offer is the model as released.
         prices=_prices([offer for offer in counted if offer.variant is None] or counted),
         offers=len(counted),
         providers=len({offer.provider_id for offer in counted}),
@@ -114,9 +114,9 @@ def summarized(canonical_id: str, offers: Sequence[Offer]) -> ModelSummary:
 
 
 def _agreed(offers: Iterable[Offer]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The facts that most providers agree on; and for each stated one how many agree, and who differs.
+    """The facts that most providers agree on; for each stated fact, how many agree and which differ.
 
-    A provider has one vote for each value that it states, however many offers it has.
+    A provider has one vote per stated value, regardless of its number of offers.
     """
     alike: dict[Facts, set[str]] = {}
     for offer in offers:
@@ -134,7 +134,7 @@ def _agreed(offers: Iterable[Offer]) -> tuple[dict[str, Any], dict[str, Any]]:
     for field, slugs_of in votes.items():
         half = sum(map(len, slugs_of.values())) / 2
         agree, differ = 0, {}
-        for value, slugs in sorted(slugs_of.items()):  # of several values of one provider, the last is told
+        for value, slugs in sorted(slugs_of.items()):  # if a provider has several values, the last one is reported
             if len(slugs) > half:
                 facts[field], agree = value, len(slugs)
             else:
@@ -176,20 +176,20 @@ def _prices(offers: Iterable[Offer]) -> dict[str, Any]:
 
 
 def _middle(lower: float, upper: float) -> float:
-    # As people count: the middle of the floats 0.22 and 0.6 is 0.41000000000000003.
+    # As decimals: the mean of the floats 0.22 and 0.6 is 0.41000000000000003.
     return lower if lower == upper else float((Decimal(repr(lower)) + Decimal(repr(upper))) / 2)
 
 
 def news_of(
     model: ModelSummary, before: ModelSummary | None, offers: Sequence[Offer], catalogued_at: Mapping[int, datetime]
 ) -> list[ModelNews]:
-    """What is new about a model that changed.
+    """The news about a changed model.
 
     Args:
         before: The model as it was; None if it is new.
         offers: Its offers.
-        catalogued_at: When the first model of each provider was seen. What a provider listed then is not new: only the
-            catalogue had not seen it.
+        catalogued_at: When the first model of each provider was seen. Models listed then are new to the catalogue, but
+            not news.
     """
     if before is None:
         later = [offer for offer in offers if offer.first_seen_at > catalogued_at[offer.provider_id]]

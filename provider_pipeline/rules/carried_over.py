@@ -1,4 +1,4 @@
-"""What a new rule takes over: stated parts that the response has, and fields found again by their values."""
+"""Carries parts over to a new rule: stated ones that still fit, and fields found again by their values."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,7 +30,7 @@ def with_stated_parts(rule: ExtractionRule, stated: StatedRule, pages: Iterable[
 
     Args:
         rule: The rule.
-        stated: The parts; its selector only counts where the rule has it, as the fields are of its items.
+        stated: The parts; a selector counts only if the rule has it too, because fields belong to its items.
         pages: The response that the rule was generated for: the position of each page's endpoint, and its document.
     """
     endpoints = list(rule.endpoints)
@@ -90,7 +90,7 @@ def with_id_types(rule: ExtractionRule, before: ExtractionRule, pages: Iterable[
 
 
 def _ids(endpoint: Endpoint, reader: ItemReader, document: Any) -> list[Any]:
-    """The ids of a page, as they are; none if the rule takes too much work, which its judge says better."""
+    """The raw ids of a page; none if the rule takes too much work, which its judge will report."""
     read = getter_within(endpoint.fields.get("id", DEFAULT_ID), Work(LISTING_STEPS))
     try:
         return [found for item in reader.items(document) or () if (found := read(item)) is not None]

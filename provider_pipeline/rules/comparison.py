@@ -1,7 +1,7 @@
-"""Compares what two rules make of the same models: which values agree, contradict, are lost or gained, by column.
+"""Compares two rules' rows of the same models: values that agree, differ, are lost or gained, by column.
 
-Rows are only counted, page by page, so listings of any length can be compared. `RowComparer` counts what
-`sync/repair/promotion.py` decides by; `RowDifferences` counts every column, for people.
+Rows are only counted, page by page. `RowComparer` serves the gates (`sync/repair/promotion.py`), `RowDifferences`
+people.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -97,7 +97,7 @@ class Comparison:
     capabilities: FieldComparison
 
     def without(self, columns: Iterable[str]) -> "Comparison":
-        """The same without what was counted for some columns."""
+        """The same without the counts of some columns."""
         nothing = {name: FieldComparison() for name in columns if name in self.fields}
         return replace(self, fields={**self.fields, **nothing})
 
@@ -198,7 +198,7 @@ def _sample(sample: list[str], ids: Iterable[str]) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """A number from the database, a Decimal, as the float that a rule gives."""
+    """A Decimal from the database as a float, the type of a rule's numbers."""
     return value if value is None or isinstance(value, (str, int, list)) else float(value)
 
 
@@ -209,8 +209,8 @@ class ColumnChange:
     Attributes:
         column: Its name.
         differ: Models that would have another value.
-        gained: Models that would have a value, and had none.
-        lost: Models that would have none any more.
+        gained: Models that would gain a value.
+        lost: Models that would lose their value.
         examples: The first few: model, value before, value after; None is no value.
     """
 
@@ -236,7 +236,7 @@ class ColumnChange:
 
 @dataclass(frozen=True)
 class Differences:
-    """What another rule would make of the same listing.
+    """Effects of another rule on the same listing.
 
     Attributes:
         models: Models that both rules find.

@@ -1,4 +1,4 @@
-"""What a mix of text tokens costs at a model's prices."""
+"""The cost of a mix of text tokens at a model's prices."""
 
 import re
 from dataclasses import dataclass
@@ -80,7 +80,7 @@ class Unpriced:
 
 
 def cost_of(prices: Prices, mix: Mix) -> Cost | Unpriced:
-    """The cost of a mix of text tokens; what else a request may be charged for is left out.
+    """The cost of a mix of text tokens; other charges per request are left out.
 
     Example:
         >>> prices = {"input": {"amount": 2.5, "unit": "million_tokens", "currency": "USD"}}

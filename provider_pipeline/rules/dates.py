@@ -25,10 +25,10 @@ _SCALARS: Final = (int, str, float)
 
 
 def read_date(value: Any) -> str | None:
-    """A date as `YYYY-MM-DD`, in UTC; a month is its first day. None if it is blank, zero, or says that there is none.
+    """A date as `YYYY-MM-DD`, in UTC; a month is its first day. None if it is blank, zero, or a word for no date.
 
     Raises:
-        BadValueError: It is not a date, or none of a model's.
+        BadValueError: It is not a date, or out of the range of models' dates.
     """
     found = read_time(value)
     return None if found is None else found.partition("T")[0]
@@ -55,7 +55,7 @@ _time_of = functools.lru_cache(maxsize=8_192, typed=True)(_written_time)
 
 
 def read_moment(value: Any) -> datetime | None:
-    """The moment that `read_date` and `read_time` write."""
+    """Parse the result of `read_date` or `read_time`."""
     if value is None or value == "" or (value == 0 and not isinstance(value, bool)):
         return None
     if isinstance(value, str):

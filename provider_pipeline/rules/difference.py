@@ -56,7 +56,7 @@ class RuleDifference:
 def rule_differences(old: ExtractionRule, new: ExtractionRule) -> list[RuleDifference]:
     """The differences part by part, apart from provenance and the patterns shown from a pattern set.
 
-    Endpoints are matched by path; if each rule has only one, those are compared whatever their paths.
+    Endpoints are matched by path; if each rule has only one, they are compared even if their paths differ.
     """
     return [*_endpoints(old, new), *_pattern_sets(old, new), *_capabilities(old, new)]
 
@@ -219,14 +219,14 @@ class _Place:
 
 
 def place_changes(active: ExtractionRule | None, candidate: ExtractionRule, *, generated: bool = False) -> list[str]:
-    """What only the candidate requests, and what only the active rule does, one line each.
+    """Requests that only the candidate or only the active rule makes, one line each.
 
     Args:
         active: The rule whose requests a person approved, if any.
         candidate: The rule that would replace it.
         generated: Whether our generator wrote the candidate. Then its pagination may differ if it stays on the path,
-            because the parameter is from the shipped vocabulary and its value from beside the list; and so may the ids
-            of the models' own answers, which come from the listing.
+            because the parameter is from the shipped vocabulary and its value from a field beside the list. The ids in
+            the models' detail requests may differ too, because they come from the listing.
     """
     ours = [_place(endpoint) for endpoint in active.endpoints] if active is not None else []
     theirs = [_as_agreed(endpoint, ours) if generated else _place(endpoint) for endpoint in candidate.endpoints]
@@ -235,7 +235,7 @@ def place_changes(active: ExtractionRule | None, candidate: ExtractionRule, *, g
 
 
 def with_places_of(rule: ExtractionRule, active: ExtractionRule) -> ExtractionRule:
-    """The rule with paths, details and pagination that it does not state taken from the active rule.
+    """The rule, with omitted paths, details and pagination copied from the active rule.
 
     They come from the endpoint of the same path or, if it states none, in the same position.
     """
@@ -243,7 +243,7 @@ def with_places_of(rule: ExtractionRule, active: ExtractionRule) -> ExtractionRu
 
 
 def without_asking_hints(rule: ExtractionRule) -> ExtractionRule:
-    """The rule without what its pagination says for servers that answer otherwise: `also` and `whole`."""
+    """The rule without its pagination's hints for other servers' behaviour: `also` and `whole`."""
 
     def plain(endpoint: Endpoint) -> Endpoint:
         if endpoint.pagination is None:

@@ -52,7 +52,7 @@ _PATTERN_SET: Final = "pattern_set"
 _PROVENANCE: Final = ("metadata", "evidence", "confidence", "issues")
 _STORED_ENDPOINT: Final = ("endpoint", "selector", "fields", "units", "currency", "pagination", "detail", "expect")
 MAX_DEPTH: Final = 100
-"""Nesting of a rule's provenance; deeper, it could not be serialized again."""
+"""Maximum nesting of a rule's provenance, so that it can be serialized again."""
 
 _NESTS: Final = (dict, list, tuple)
 _MODEL = ConfigDict(frozen=True, extra="forbid")
@@ -86,7 +86,7 @@ class Expectation(BaseModel):
 
 
 class Detail(BaseModel):
-    """Where each listed model's own answer is, one request per model.
+    """Requests for details, one per listed model.
 
     Attributes:
         path: A path with `{id}` in place of the model's id, percent-encoded as a whole: a slash in it becomes `%2F`.
@@ -167,12 +167,12 @@ class Endpoint(BaseModel):
 
     @property
     def is_paged(self) -> bool:
-        """Whether the endpoint has further pages to ask for."""
+        """Whether the endpoint may have further pages."""
         return not isinstance(parse_pagination(self.pagination), NoPagination)
 
     @property
     def is_called_whole(self) -> bool:
-        """Whether the rule states that one page is the whole listing, whatever the page says."""
+        """Whether the rule declares one page to be the whole listing, even if the page announces more."""
         pagination = parse_pagination(self.pagination)
         return isinstance(pagination, NoPagination) and pagination.whole
 
@@ -198,7 +198,7 @@ class ExtractionRule(BaseModel):
 
     Attributes:
         pattern_set: The pattern set that decides about names after the rule's own patterns, if any.
-        shared_patterns: The content that the name stands for where the rule was read; no part of the document.
+        shared_patterns: The set's content when the rule was read; not part of the document.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ignored_types=(cached_property,))

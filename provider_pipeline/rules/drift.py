@@ -1,7 +1,6 @@
-"""What changed between the last good response and one that the rule no longer fits.
+"""Finds the differences between the last good response and one that the rule no longer fits.
 
-A provider that renames a key or moves its list keeps the values: what vanished is searched for, by its values, among
-what appeared.
+A renamed key or a moved list keeps its values, so vanished paths are matched by value with new ones.
 """
 
 from collections import Counter
@@ -72,7 +71,7 @@ class Difference:
 def describe_drift(
     rule: ExtractionRule, before: Sequence[Any], after: Sequence[Any], *, endpoint: int = 0
 ) -> tuple[Difference, ...]:
-    """What changed between two responses of one endpoint, most important first; empty if the rule is too costly.
+    """Differences between two responses of one endpoint, most important first; empty if the rule is too costly.
 
     Args:
         rule: The rule that read the earlier response.

@@ -52,7 +52,7 @@ from provider_pipeline.rules.values import (
 
 _JOINED: Final = frozenset({"capabilities", "capability_sources", "metadata_json", "meta_hash", "prices"})
 NO_MODEL: Final = "not_a_model"
-"""Reason of an item that is listed among models but is a routing pattern or a specimen: it is no fault."""
+"""Reason for leaving out a routing pattern or a specimen among models, which is not a fault."""
 _SOURCES: Final = ("evidence", "lookup_table", "regex", "weak_evidence")
 """Sources of a capability, strongest first."""
 FIELD_COLUMNS: Final[Mapping[str, str]] = {
@@ -99,7 +99,7 @@ class ItemReader:
         endpoint: The endpoint.
         capabilities: The rule's capability rules.
         thresholds: For the largest plausible numbers.
-        work: The step budget that all endpoints of the rule share; one of its own if None.
+        work: The step budget shared by all endpoints of the rule; a new one if None.
         on_set_aside: Called with each value that is set aside.
     """
 
@@ -142,7 +142,7 @@ class ItemReader:
         self._metadata = [(name, get, metadata_reader(name)) for name, get in _present(fields, *facts)]
 
     def items(self, document: Any) -> list[Any] | None:
-        """The items that the selector finds on a page; None if it finds no list, or a map of other things than models.
+        """The items that the selector finds on a page; None if it finds no list, or a map of things other than models.
 
         With details, a page is `{"listing": ..., "details": {id: ...}}`; each item gets its own, or null, as `detail`.
 
@@ -161,7 +161,7 @@ class ItemReader:
         return None if found and self._told and not any(map(self._tells, found)) else found
 
     def _tells(self, item: Any) -> bool:
-        """Whether the rule reads anything in an item but its key, which every object has.
+        """Whether the rule reads anything in an item other than its key, which every object has.
 
         Raises:
             RuleTooCostlyError: It takes too many steps.
@@ -281,13 +281,13 @@ class ItemReader:
         )
 
     def _name_to_match(self, item: Any, model_id: str) -> str:
-        """The model's id; or its base model's name, if the id names no family and the base's name says all it says."""
+        """The model's id; or its base model's name, if the id names no family and the base's name implies the same."""
         if self._base_model is None or named_family(model_id) is not None:
             return model_id
         base = self._base_model(item, self._work)
         if not isinstance(base, str) or not 0 < len(base) <= MAX_ID_LENGTH:
             return model_id
-        # A fine-tuned `acme-reranker` is no chat model, whatever it was made from.
+        # A fine-tuned `acme-reranker` is not a chat model, even if its base model is one.
         said, of_base = self._capabilities.of_name(model_id), self._capabilities.of_name(base)
         return base if all(of_base.get(name) == decision for name, decision in said.items()) else model_id
 
@@ -329,11 +329,11 @@ def merged_row(first: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, 
 
 
 def merged_records(records: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[str]]:
-    """Merge the rows that one page lists under one id, whatever their order; also the numbers on which they disagree.
+    """Merge one page's rows with one id, in any order; also returns the numbers on which they disagree.
 
     The fullest record comes first, the others fill its gaps. Numbers on which records disagree are unknown. A model
-    takes and gives what any of its records says, and a capability that one record states beats the silence or the
-    denial of another with the same kind of source. Deployments of different families behind one name have none.
+    has the modalities of all its records, and a capability stated by one record wins over another's silence or denial
+    with the same kind of source. Deployments of different families under one name have no family.
     """
     first, *others = sorted(records, key=_completeness, reverse=True)
     row = dict(first)
@@ -360,7 +360,7 @@ def merged_records(records: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any]
 
 
 def _completeness(row: Mapping[str, Any]) -> tuple[int, str]:
-    """Sort key of rows with one id: the fullest is the greatest; ties break the same way whatever the order."""
+    """Sort key of rows with one id: the fullest is the greatest; ties do not depend on the order."""
     return sum(value is not None for value in row.values()), str(row["meta_hash"])
 
 
@@ -370,13 +370,13 @@ def settled_rows(
     disputed: Mapping[str, frozenset[str]],
     left_out: frozenset[str],
 ) -> Iterator[dict[str, Any]]:
-    """The last version of each row that a `ListingJudge` returned, without what its verdict takes back.
+    """The last version of each row of a `ListingJudge`, without the values that its verdict withdraws.
 
     Args:
         rows: The rows.
-        superseded: How many versions of a model's row came before the last.
+        superseded: Number of versions of a model's row before the last.
         disputed: Columns of a model that are unknown.
-        left_out: Fields of `metadata_json` that are no facts about models.
+        left_out: Fields of `metadata_json` that do not describe models.
     """
     remaining = dict(superseded)
     for row in rows:

@@ -1,4 +1,4 @@
-"""What a listing has gained that its rule does not read: fields that matter, and further lists of models."""
+"""Finds additions to a listing that its rule does not read: important fields, and further lists of models."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from provider_pipeline.rules.thresholds import Thresholds
 
 _MIN_ITEMS: Final = 2
 _MIN_RELATIVE_SCORE: Final = 0.5
-"""Score of a list, as a share of the best one's, from which it may hold models too."""
+"""Minimum score of a further list of models, as a share of the best one's."""
 _READ: Final = 0.9
 
 

@@ -1,4 +1,4 @@
-"""Accepted listings, as a new one is compared with them; `sync/plan.py` reads them from the catalogue."""
+"""Accepted listings, with which a new one is compared; `sync/plan.py` reads them from the catalogue."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from provider_pipeline.rules.rows import Profile
 
 
 class Once(NamedTuple):
-    """A model that is listed now, as it was at a baseline.
+    """The earlier state, at a baseline, of a model listed now.
 
     Attributes:
         known: Whether the catalogue had it, listed or missing.
@@ -26,7 +26,7 @@ UNKNOWN: Final = Once(known=False, listed=False)
 
 @dataclass(frozen=True)
 class Baseline:
-    """An accepted listing that a new one is compared with.
+    """An accepted listing with which a new one is compared.
 
     Attributes:
         name: Its name in messages.
@@ -45,13 +45,13 @@ class History(Protocol):
         """The listings, latest first."""
 
     def before(self, hashes: Mapping[str, str]) -> Mapping[str, Sequence[Once]]:
-        """Listed models, given with their change hashes, as they were at each baseline.
+        """The earlier states, at each baseline, of listed models given with their change hashes.
 
-        Models that were the same at all of them are left out.
+        Models with the same state at all baselines are left out.
         """
 
     def respelled(self, ids: Collection[str]) -> Iterable[Sequence[Once]]:
-        """Models of the latest listing whose id differs from all of these, but only in case from one of them."""
+        """Models of the latest listing whose id is not among these, but differs from one of them only in case."""
 
 
 LAST: Final = "the last accepted listing"

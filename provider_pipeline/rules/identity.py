@@ -1,4 +1,4 @@
-"""Which model an offer is: canonical id, lab, snapshot and variant, from what the listing states and the name."""
+"""Identifies an offer's model (canonical id, lab, snapshot and variant) from its listing's statements and its name."""
 
 import functools
 import hashlib
@@ -32,7 +32,7 @@ class Canonical:
         family: The model's line, such as `gpt-4o-mini`; None if unknown.
         snapshot: The dated release, as YYYY-MM-DD or as the lab writes it; None if undated.
         variant: How the offer packs or sells the model (`fp8`, `free`), joined by `+`; None for the model as released.
-        source: What the identity was read from.
+        source: The origin of the identity.
         certainty: `stated` by a person or the listing, `known` to the shipped knowledge, else `unverified`.
     """
 
@@ -52,7 +52,7 @@ def canonical_of(
 
     Args:
         model_id: The id, as requests to the provider name it.
-        identity: What the listing or a person states: keys of `STATED_FIELDS`, and `canonical_id` of an override.
+        identity: Statements of the listing or a person: keys of `STATED_FIELDS`, and `canonical_id` of an override.
         row: The model's columns: the display name of an id that says nothing; None if unknown.
     """
     if identity:
@@ -96,7 +96,7 @@ def _overridden(model_id: str, identity: Mapping[str, Any]) -> Canonical | None:
     name, offer = read_name(stated), read_name(model_id)
     if name is not None and name.is_known:
         return _canonical(name, offer, "override", "stated")
-    # A person may name a model that no knowledge knows: it is taken as written.
+    # A person may name a model unknown to the shipped knowledge: it is taken as written.
     written = stated.strip().lower()
     lab = written.rpartition("/")[0] or None
     variant = "+".join(offer.variants) if offer else ""
@@ -126,9 +126,9 @@ def _stated(model_id: str, values: tuple[str | None, ...]) -> Canonical | None:
 
 
 def _agrees(key: str, name: ParsedName, offer: ParsedName | None) -> bool:
-    """Whether a stated name can be that of the offer.
+    """Whether a stated name may be the offer's.
 
-    A base model may also be what a derivative was made from: it counts where the id itself names no other model.
+    A stated base model may be the base of a derivative, so it counts only if the id names no other model.
     """
     if offer is None or name.id == offer.id:
         return True
@@ -138,7 +138,7 @@ def _agrees(key: str, name: ParsedName, offer: ParsedName | None) -> bool:
         return False
     if offer.is_known and name.is_known and name.lab == offer.lab:
         versions = {name.version, offer.version} - {None}
-        return len(versions) < 2  # one says none, or both the same
+        return len(versions) < 2  # one has none, or both have the same
     return not offer.is_known
 
 
@@ -146,7 +146,7 @@ def contradicting(rows: Sequence[Mapping[str, Any]]) -> frozenset[int]:
     """Positions of offers of one canonical id that cannot be the same model as the others.
 
     Modalities that exclude each other, or context windows more than four times apart; all of the offers if there is no
-    majority. An offer that says nothing of these contradicts no other.
+    majority. An offer without either contradicts no other.
     """
     return frozenset(
         {
@@ -170,7 +170,7 @@ def _outside_majority(
 
 
 def _largest_shared(values: Mapping[int, Any]) -> Collection[int]:
-    """The positions that have the most frequent modality; of several, the first by name, whatever their order."""
+    """The positions with the most frequent modality; of equally frequent ones, the first by name."""
     counted = Counter(modality for modalities in values.values() for modality in set(modalities))
     shared = min(counted, key=lambda modality: (-counted[modality], modality))
     return [place for place, modalities in values.items() if shared in modalities]

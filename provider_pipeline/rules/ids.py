@@ -1,4 +1,4 @@
-"""Model ids: their normal form, the family a name belongs to, and those of a long listing in little memory."""
+"""Model ids: their normal form, the family of a name, and compact storage for long listings."""
 
 import functools
 import json
@@ -19,7 +19,7 @@ from provider_pipeline.rules.patterns import RegexSet
 MAX_ID_LENGTH: Final = 512
 _MAX_IN_FULL: Final = 10_000
 _MAX_SHARED: Final = 10_000
-"""Models of a long listing have few different limits and prices; if not, remembering them would only cost memory."""
+"""Limit of shared values: models of a long listing usually have few different limits and prices."""
 _BUCKETS: Final = 4_096
 _RUNS = re.compile(r"[\s_]+")
 _POINT = re.compile(r"(?<=\d)p(?=\d)")
@@ -72,11 +72,11 @@ def normalise_id(model_id: str) -> str:
 
 
 def _behind_prefix(name: str) -> str:
-    """The known name behind what routers put before it (`google/gemini-3`, `ll.gpt-4o`); else the name as it is."""
+    """The known name behind a router's prefix (`google/gemini-3`, `ll.gpt-4o`); else the whole name."""
     starts = [found.end() for found in _ROUTED.finditer(name)]
     if not starts or _is_named(name):
         return name
-    # A slash may belong to the name: only its last part is looked at alone, and only if that is a known one.
+    # A slash may belong to the name, so the last part stands alone only if it is a known name.
     rests = [_bare(name[start:], _tables()) for start in starts if "/" not in name[start:]]
     named = next(filter(_is_named, rests), None)
     if named is None and rests and not _shipped().matches(name):
@@ -134,7 +134,7 @@ def is_no_model(model_id: str, *, is_key: bool = False) -> bool:
 
     Args:
         model_id: The id.
-        is_key: Whether it is a key in a map of models: `default` is the name of other things there.
+        is_key: Whether it is a key in a map of models, where `default` names other things.
     """
     known = _not_models()
     if known.mark.search(model_id):
@@ -144,7 +144,7 @@ def is_no_model(model_id: str, *, is_key: bool = False) -> bool:
 
 
 def is_other_object(item: Mapping[str, Any]) -> bool:
-    """Whether an item says that it is something else than a model, such as an agent (`"object": "agent"`)."""
+    """Whether an item declares itself to be something other than a model, such as an agent (`"object": "agent"`)."""
     kind = item.get("object")
     return isinstance(kind, str) and kind in _not_models().objects
 
@@ -160,7 +160,7 @@ def is_opaque_name(name: str) -> bool:
 
 
 def bare_wrapper(name: str) -> str:
-    """An id in lower case without what wraps it: a file's folders, `projects/.../models/`, an ARN."""
+    """A lower-case id without its wrapping: a file's folders, `projects/.../models/`, an ARN."""
     name = name.replace("\\", "/")
     if _LOCAL.match(name):
         name = name.rstrip("/").rpartition("/")[2]
@@ -199,13 +199,13 @@ def _without_owner(name: str, variant: Any) -> str:
 
 @dataclass(frozen=True)
 class PatternFamily:
-    r"""Models with one kind of name, and what they can and cannot do.
+    r"""Models with one kind of name, and their capabilities.
 
     Attributes:
         name: None for patterns across families, such as `.*embed.*`; `\1` stands for a pattern's first group.
         match: RE2 patterns on the normalised id.
-        says: Whether the models have a capability; None keeps it unknown whatever later families say. Capabilities not
-            named are left to later families.
+        says: Whether the models have a capability; None keeps it unknown, regardless of later families. Capabilities
+            not named are left to later families.
     """
 
     name: str | None

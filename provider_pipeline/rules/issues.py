@@ -1,4 +1,4 @@
-"""Issues of a rule or a listing, written for an operator, their guards, and text from outside made safe to show.
+"""Issues of a rule or a listing, written for an operator, their guards, and escaping of text from outside.
 
 It imports nothing of the project, because the command line's help needs the guards' names alone.
 """
@@ -12,7 +12,7 @@ _BREAKS: Final = "\t\n\x0b\x0c\r\x1c-\x1e\x85\u2028\u2029"
 # bidirectional controls, and lone surrogates, which no terminal takes; and characters that cannot be seen.
 _OTHERS: Final = (
     "\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
-    "\U000e0000-\U000e007f"  # letters that programs read, and people do not see
+    "\U000e0000-\U000e007f"  # letters that programs read but people cannot see
 )
 # Joiners make one sign of two, in emoji and in scripts such as Persian; beside ASCII they only hide.
 _STRAY_JOINER: Final = re.compile(r"(?<![^\x00-\x7f])[\u200c\u200d]+|[\u200c\u200d]+(?![^\x00-\x7f])")
@@ -44,7 +44,7 @@ def has_controls(text: str) -> bool:
 
 
 def code_span(text: str) -> str:
-    """A Markdown code span, safe in a table cell whatever the text holds."""
+    """A Markdown code span of any text, safe in a table cell."""
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * (longest + 1)
     space = " " if longest else ""
@@ -57,7 +57,7 @@ SAMPLE_SIZE: Final = 5
 REGENERATE: Final = "The listing's shape has probably changed: regenerate the rule from a fresh sample."
 """What an operator should do when a rule no longer fits."""
 SHAPE_GREW: Final = "shape_grew"
-"""Type of the issue that asks for a rule for what an accepted listing has gained."""
+"""Type of the issue that requests a rule for additions to an accepted listing."""
 _TEXT_SIZE: Final = 120
 
 
@@ -76,9 +76,9 @@ def issue(
     Args:
         kind: The problem in snake_case, by which operators filter.
         severity: Only `error` makes the listing invalid.
-        message: One sentence: what was expected and what came.
+        message: One sentence: the expected and the actual state.
         expected: The bound or form.
-        actual: What came instead.
+        actual: The actual value.
         sample: Offenders; only the first few are kept.
         recovery: What an operator should do.
     """

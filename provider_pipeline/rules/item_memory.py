@@ -1,4 +1,4 @@
-"""Reads an item that several listings repeat only once, by the same rule."""
+"""Caches the rows of items that the same rule reads again in other listings."""
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from provider_pipeline.rules.rows import SetAside
 from provider_pipeline.rules.thresholds import Thresholds
 
 _MAX_REMEMBERED: Final = 4 * 1024 * 1024
-"""Bytes of JSON of the items that are remembered; their rows take a few times as much memory."""
+"""Limit of the cached items' JSON, in bytes; their rows take a few times as much memory."""
 
 
 class _Read(NamedTuple):
@@ -25,11 +25,11 @@ class _Read(NamedTuple):
 
 @dataclass(frozen=True)
 class ItemMemory:
-    """What rules made of the latest items, in bounded memory.
+    """Rules' results for the latest items, in bounded memory.
 
     Attributes:
-        rule: Stands for a rule with its patterns and thresholds, among those that share `reads`.
-        reads: What they made of each item, by rule, endpoint and the item's JSON.
+        rule: Identifies a rule with its patterns and thresholds, among those that share `reads`.
+        reads: The results, by rule, endpoint and the item's JSON.
     """
 
     rule: Hashable = None

@@ -1,8 +1,7 @@
 """Compiles common JMESPath expressions to nested Python functions, several times as fast as the interpreter.
 
 Covers paths, literals, `||`, `&&`, `!`, `==`, `!=`, `contains()`, `[*]` and `[?...]`; `jmespath_interpreter.py`
-evaluates the rest, and a test compares both on arbitrary JSON. The caller pays the fixed cost of an evaluation
-(`static_cost`); the functions pay what depends on the value: elements of a list, the size of what is compared.
+evaluates the rest, and a test compares both on arbitrary JSON.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -42,12 +41,15 @@ _EVERYTHING: Final[frozenset[tuple[str, ...]]] = frozenset(((),))
 
 
 def is_true(value: Any) -> bool:
-    """Whether JMESPath takes the value for true: all but false, null and the empty string, list and object."""
+    """Whether JMESPath treats the value as true: anything but false, null, and an empty string, list or object."""
     return not (value is None or value is False or value in ("", [], {}))
 
 
 def static_cost(node: Node) -> int:
-    """The steps of one evaluation, besides those that depend on the value."""
+    """The steps of one evaluation, which its caller spends.
+
+    The compiled functions spend those that depend on the value: a list's elements, the size of compared values.
+    """
     return sum(_COMPARATOR_STEPS if each["type"] == "comparator" else 1 for each in walk_nodes(node))
 
 

@@ -1,4 +1,4 @@
-"""JMESPath's interpreter with five more functions; each visit and call is counted as work before it is done."""
+"""JMESPath's interpreter with five more functions, which spends steps before each visit and call."""
 
 import json
 import math
@@ -18,7 +18,7 @@ _CALL_STEPS: Final = 20
 _SORT_STEPS: Final = 8
 """Per element: it is compared with a few dozen others."""
 _PART_STEPS: Final = 6
-"""Per part of a split text, each an object of its own."""
+"""Per part of a split text, each of which is a new object."""
 _SHORT: Final = 64
 _is_comparable: Final[Callable[[Any], bool]] = vars(visitor)["_is_comparable"]
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,300})(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,4})?")
@@ -26,7 +26,7 @@ _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,300})(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1
 
 
 class RuleFunctions(functions.Functions):
-    """JMESPath's own functions and the five that listings need, paid for before they make or compare anything.
+    """JMESPath's own functions and five for listings, whose steps are spent before the call.
 
     - `with_keys(object)`: the object's members as a list of objects, each with its key under `_key`.
     - `labelled(array, 'text')`: the array's objects, each with the text under `_label`.
@@ -116,7 +116,8 @@ class RuleFunctions(functions.Functions):
 
     @functions.signature({"types": []})
     def _func_to_number(self, value: Any) -> float | int | None:
-        # JMESPath's own takes whatever Python's float() takes: "1_000", "NaN", "Infinity", digits of any script.
+        # JMESPath's own accepts everything that Python's float() does: "1_000", "NaN", "Infinity", digits of any
+        # script.
         if isinstance(value, str):
             return json.loads(value) if _NUMBER.fullmatch(value) and math.isfinite(float(value)) else None
         return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
@@ -134,7 +135,7 @@ class RuleFunctions(functions.Functions):
 
 
 def _copies(objects: Iterable[Any]) -> int:
-    """Cost of copying those of the values that are objects."""
+    """Cost of copying the objects among the values."""
     return sum(OBJECT_STEPS + len(value) for value in objects if isinstance(value, dict))
 
 
@@ -176,7 +177,7 @@ class Interpreter(visitor.TreeInterpreter):
         return None
 
     def visit_flatten(self, node: Any, value: Any) -> Any:
-        """The elements of a list, with those of nested lists in their place."""
+        """The elements of a list, with nested lists replaced by their elements."""
         base = self.visit(node["children"][0], value)
         if not isinstance(base, list):
             return None

@@ -1,4 +1,4 @@
-"""Judges a listing page by page, whatever its size: pages in, a verdict out. Explained in docs/rules.md."""
+"""Judges a listing of any size page by page: pages in, a verdict out. Explained in docs/rules.md."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -68,7 +68,7 @@ class Verdict:
     outline: str | None = None
 
     def settled(self, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        """The rows of `add_page` as the whole listing leaves them: one per model, without values it disproved."""
+        """The final rows of `add_page`: one per model, without values disproved by the rest of the listing."""
         return settled_rows(rows, self.superseded, self.disputed, self.request_times)
 
 
@@ -85,7 +85,7 @@ class ListingJudge:
         accepted: Names in `issues.GUARDS` whose findings a person has accepted: they warn instead of blocking.
         fetched_at: When the listing was fetched, to recognise fields that hold that time; None to keep them.
         watch: Called before each page and each batch of items; may raise to end a judgement that takes too long.
-        memory: What the rule, with these thresholds, made of items of other listings.
+        memory: Cached rows of items in other listings, by the same rule and thresholds.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class ListingJudge:
         try:
             return self._judged(document, endpoint)
         except RuleTooCostlyError as error:
-            # Later pages are ignored: they could cost any amount of further work.
+            # Later pages are ignored, because they could cost any amount of work.
             self._too_costly = error
             return []
 
@@ -252,7 +252,7 @@ class ListingJudge:
         """Note the numbers on which a row disagrees with an earlier page, whose row has been handed out."""
         disputed = disagreeing(self._seen[endpoint].numbers(model_id), disputable_numbers(row))
         self._contradictory += bool(disputed)
-        # An earlier endpoint's values win, whatever the later one's pages say.
+        # An earlier endpoint's values win over later ones.
         if disputed and not any(model_id in seen for seen in self._seen[:endpoint]):
             self._disputed[model_id] = self._disputed.get(model_id, frozenset()) | disputed
 
@@ -379,7 +379,7 @@ class ListingJudge:
         if not self._duplicates:
             return
         allowed = self._allowed(self._thresholds.max_duplicate_share, "duplicate_share")
-        # Records that agree are no fault, unless the repeated ids have taken the place of others.
+        # Records that agree are not a fault, unless the repeated ids replace others.
         share = (self._contradictory if distinct_ids_hold else self._duplicates.total()) / self._items
         repeated = f"{self._duplicates.total()} items repeat an id"
         yield issue(

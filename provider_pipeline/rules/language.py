@@ -138,7 +138,7 @@ class Compiled:
         paths: The paths it reads: values that agree at all of them give the same result.
         is_path: Whether it only follows a path.
         chooses: Whether it only selects parts of the value, so that a resulting list holds no element twice.
-        getter: Its result for a value, with a step budget of its own; raises `RuleTooCostlyError`.
+        getter: Its result for a value, with a separate step budget; raises `RuleTooCostlyError`.
         leading_keys: The object keys that it begins with: `data.models[*]` with `data` and `models`.
     """
 
@@ -286,7 +286,7 @@ def _check_size(tree: Mapping[str, Any], expression: str) -> None:
 
 
 def _check_comparisons(expression: str) -> None:
-    """Refuse `type == "chat"`: double quotes make it a comparison of two fields, which is hardly ever meant."""
+    """Refuse `type == "chat"`: double quotes make it a comparison of two fields, which is rarely intended."""
     tokens = list(lexer.Lexer().tokenize(expression))
     for place, token in enumerate(tokens):
         if token["type"] not in _COMPARATORS:

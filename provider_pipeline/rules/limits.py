@@ -22,7 +22,7 @@ MAX_CAPABILITIES: Final = 100
 MAX_PATTERNS: Final = 2_000
 """Of one capability."""
 MAX_PREDICATES: Final = 200
-"""Predicates for one capability, and as many against it."""
+"""Predicates for one capability; the same limit applies to those against it."""
 MAX_EXPRESSION_TEXT: Final = 200_000
 """Characters of all endpoints, and of all predicates; parsing takes 7 microseconds per character."""
 MAX_LOOKUPS: Final = 100_000
@@ -40,7 +40,7 @@ STEPS_PER_ITEM: Final = 3_000
 ITEMS_PER_ELEMENT: Final = 4
 """Items that a selector may give per element of the page."""
 FEW_ITEMS: Final = 1_000
-"""Items that a selector may give whatever the page."""
+"""Items that a selector may give even for a small page."""
 ROW_BYTES: Final = 4_096
 """JSON bytes of a row, besides `ROW_PER_ITEM`."""
 ROW_PER_ITEM: Final = 2
@@ -128,7 +128,7 @@ EndpointPath = Annotated[str, Field(max_length=2_000), AfterValidator(checked_pa
 
 
 class WorkExceededError(Exception):
-    """No steps are left. The text, if any, names what ran out of them. Expressions never swallow it."""
+    """No steps are left. The text, if any, names the operation. Expressions never swallow it."""
 
 
 class Work:
@@ -204,7 +204,7 @@ class Work:
 def has_elements(document: Any, count: int) -> bool:
     """Whether a document has at least `count` elements that could be items: objects, and entries of lists and maps.
 
-    An object with more than `FEW_ITEMS` members is a map: no single thing has that many fields.
+    An object with more than `FEW_ITEMS` members is a map: no single item has that many fields.
     """
     pending = [document]
     while pending and count > 0:

@@ -1,4 +1,4 @@
-"""Which capabilities a model has: evidence before lookup tables before name patterns before weak evidence."""
+"""Decides a model's capabilities: evidence before lookup tables before name patterns before weak evidence."""
 
 import functools
 import marshal
@@ -31,7 +31,7 @@ def nameable_capabilities() -> frozenset[str]:
 
 @functools.cache
 def purpose_names() -> frozenset[str]:
-    """The capabilities that say what a model is for."""
+    """The capabilities that are purposes of a model."""
     return frozenset(read_table("capabilities.toml")["purposes"])
 
 
@@ -65,23 +65,23 @@ _LOOKUP_STEPS: Final = 4
 _SET_MEMORY: Final = 64 << 20
 """Bytes of all compiled name patterns that are cached: about a dozen like the shipped set."""
 _MARSHAL_VERSION: Final = 2
-"""Encodes values and their types only: true differs from 1, and 1 from 1.0."""
+"""Encodes only values and types: true differs from 1, and 1 from 1.0."""
 
 Decision = tuple[bool, str]
 """Whether the model has the capability, and the source."""
 
 EvidenceStates = tuple[tuple[str, Decision | None], ...]
-"""What evidence says: capabilities, each with the decision, or None if it stays unknown whatever the name says."""
+"""Evidence: capabilities, each with the decision, or None if it stays unknown regardless of the name."""
 
 _STATED: Final[Decision] = (True, "evidence")
 _DENIED: Final[Decision] = (False, "evidence")
 _NAMED: Final[Decision] = (True, "regex")
 _WEAKLY_STATED: Final[Decision] = (True, "weak_evidence")
 _DECISIONS: Final = (_STATED, _DENIED, None, _WEAKLY_STATED)
-"""What each of `PREDICATE_KINDS` says."""
+"""The decision of each of `PREDICATE_KINDS`."""
 _DIALOGUE: Final = frozenset({"chat", "completion"})
 _OF_CHAT: Final = ("tools", "reasoning", "structured_output")
-"""Abilities that a name alone does not prove for a model whose listing says that it embeds, paints or speaks."""
+"""Abilities that a name alone does not prove if the listing states another purpose, such as embedding."""
 
 Columns = tuple[dict[str, bool], dict[str, str]]
 """A row's `capabilities` and `capability_sources`."""
@@ -99,7 +99,7 @@ PricedDecisions = tuple[NameDecisions, int]
 
 
 class NamePatterns:
-    """Name patterns by capability, compiled. Caches what it decided about each id."""
+    """Compiled name patterns by capability; caches its decision about each id."""
 
     def __init__(self, patterns: Mapping[str, Sequence[str]]) -> None:
         self._votes: list[list[tuple[int, str, bool | None]]] = []
@@ -190,7 +190,7 @@ _GETTERS: Final = SizedCache[tuple[str, ...], tuple[Getter, ...]](_MAX_CACHED_PA
 
 
 def name_patterns(shared: PatternSet | None, own: _OwnPatterns = ()) -> NamePatterns:
-    """A provider's own patterns before those of a set, compiled once for all rules that agree in them."""
+    """A provider's own patterns before a set's, compiled once for all rules with the same patterns."""
     key = (None if shared is None else shared.digest, own)
     compiled_patterns = _NAME_PATTERNS.get(key)
     if compiled_patterns is None:
@@ -219,7 +219,7 @@ class CompiledCapabilities:
 
     Args:
         rules: The rules.
-        shared: The set that decides where the rules' own patterns do not; those of it in the rules change nothing.
+        shared: The set that decides if the rules' own patterns do not; copies of its patterns in the rules are ignored.
 
     Attributes:
         cost: Fixed steps per model, which the caller must spend.
@@ -352,15 +352,15 @@ def _combined(named: Mapping[str, Decision], stated: EvidenceStates) -> Mapping[
 
 @functools.cache
 def _special_purposes() -> frozenset[str]:
-    """What a model can be for besides chat and completion."""
+    """The purposes other than chat and completion."""
     return frozenset(purpose_names() - _DIALOGUE)
 
 
 def _heard(weak: Sequence[str], found: Mapping[str, Decision]) -> list[str]:
     """The weakly stated capabilities of a model that nothing stronger decides.
 
-    What a model is for is heard only if nothing stronger says what it is for, and nothing weak says something more
-    specific than chat. An ability is heard unless the model is for something other than chat.
+    A purpose counts only if nothing stronger states one, and no weak evidence states one more specific than chat. An
+    ability counts unless the model has a purpose other than chat.
     """
     purposes = purpose_names()
     known = {capability for capability in purposes if found.get(capability, _DENIED)[0]}

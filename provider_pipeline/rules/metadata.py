@@ -1,6 +1,6 @@
 """The content of `metadata_json`: a known key as its type (`metadata` in `data/fields.toml`), any other as JSON.
 
-Fields that hold the time of the request are recognised, for they would make every model look changed at every sync.
+Fields with the time of the request are detected: they would make every model look changed at every sync.
 """
 
 import functools
@@ -34,18 +34,18 @@ _MAX_COUNT: Final = 10**15
 _MAX_COUNT_TEXT: Final = 40
 _BOOLEANS: Final = {"true": True, "false": False, "yes": True, "no": False}
 _NEAR: Final = timedelta(minutes=10).total_seconds()
-"""Room for clocks that differ, and for a fetch of many pages."""
+"""Tolerance for clock skew, and for a fetch of many pages."""
 _DAY: Final = timedelta(days=1)
 _NEARLY_ALL: Final = 0.95
 _HALF: Final = 0.5
 _FEW: Final = 20
-"""Other values after which a field that mostly holds them is not looked at any more."""
+"""Number of other values after which a field that mostly holds such values is ignored."""
 
 _Key = Mapping[str, Any]
 
 
 def metadata_reader(name: str) -> Callable[[Any, Work], Any]:
-    """What reads a field that is kept in `metadata_json`; a name that `data/fields.toml` lacks takes any JSON.
+    """The reader of a field in `metadata_json`; a name missing from `data/fields.toml` accepts any JSON.
 
     The reader returns None for a blank value, and raises `BadValueError` for one that does not fit the key's type.
     """
@@ -148,7 +148,7 @@ def _boolean(_: _Key, value: Any, _work: Work) -> bool | None:
 
 
 def _integer(key: _Key, value: Any, _work: Work) -> int | None:
-    """A count; `7B` and `8.0B` are billions. Zero and -1 state none."""
+    """A count; `7B` and `8.0B` are billions. Zero and -1 mean none."""
     if value in ("", 0, -1) and not isinstance(value, bool):
         return None
     number: float | None = None
@@ -183,16 +183,16 @@ _READERS: Final[Mapping[str, Callable[[_Key, Any, Work], Any]]] = {
 class RequestTimes:
     """Counts, page by page, the values of metadata fields that are times near the fetch.
 
-    A model can be that young, and a server may have been started just now: the field is then left out until its values
-    are older, and kept from there on.
+    Models may really be that new, or a server just started: the field is then left out only until its values are
+    older.
 
     Args:
-        fetched_at: The time of the fetch; None to look at nothing.
+        fetched_at: The time of the fetch; None to disable the check.
     """
 
     def __init__(self, fetched_at: datetime | None) -> None:
         self._fetched_at = None if fetched_at is None else fetched_at.timestamp()
-        # Written times near the fetch hold such a year, in any zone and form; most texts do not, and are not parsed.
+        # Only texts with such a year, in any zone and form, are parsed; most have none.
         self._years = frozenset[str]() if fetched_at is None else {f"{fetched_at + day:%y}" for day in (-_DAY, _DAY)}
         self._rows = 0
         self._near: Counter[str] = Counter()

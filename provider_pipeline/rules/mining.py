@@ -87,9 +87,9 @@ def propose_patterns(
 ) -> list[Proposal]:
     """Propose patterns that decide a capability, by capability and support.
 
-    A name counts once, however many providers list it; names on which providers disagree are left out. Whether a name
-    is held out depends on the name alone: the same facts always give the same proposals, and a further fact does not
-    reshuffle the others. A pattern is left out if a shorter one of the same capability covers its names.
+    A name counts once, regardless of its number of providers; names on which providers disagree are left out. Whether a
+    name is held out depends on the name alone: the same facts always give the same proposals, and a further fact does
+    not reshuffle the others. A pattern is left out if a shorter one of the same capability covers its names.
 
     Args:
         facts: In any order.

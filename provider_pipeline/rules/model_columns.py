@@ -10,11 +10,11 @@ from functools import partial
 from typing import Final, Literal
 
 ModelStatus = Literal["active", "missing", "removed"]
-"""What a row says of its model: listed, not listed any more, or not listed for long enough."""
+"""A model's status: listed, no longer listed, or not listed for long enough to be removed."""
 ChangeKind = Literal["added", "renamed", "updated", "missing", "removed", "restored"]
-"""What happened to a model."""
+"""The kind of a model's change."""
 Cause = Literal["provider", "rule", "override"]
-"""What caused a change: the provider's listing, another rule, or a person's override."""
+"""The cause of a change: the provider's listing, another rule, or a person's override."""
 Sorting = Literal[
     "model_id",
     "-model_id",
@@ -27,7 +27,7 @@ Sorting = Literal[
     "first_seen_at",
     "-first_seen_at",
 ]
-"""What lists of models are sorted by; `-` puts the largest first."""
+"""Sort keys of lists of models; `-` puts the largest first."""
 
 
 @dataclass(frozen=True)
@@ -37,17 +37,17 @@ class ModelColumn:
     Attributes:
         name: Its name.
         type: Its SQL type, as SQLAlchemy writes it without a dialect; arrays hold texts.
-        comment: What it means.
+        comment: Its meaning.
         nullable: Whether it can be NULL.
         unique: Whether it is the table's key.
         default: The database's default, as an SQL expression.
         listed: Whether a rule fills it from a listing: part of the documented row.
         compared: Whether `meta_hash` covers it.
         overridable: Whether people can set it, whole or key by key.
-        agreed: Whether the canonical model has it, where most of the model's offers state it alike.
-        unit: What a number is in; limits are in tokens, prices in USD.
+        agreed: Whether canonical models have it too, with the value that most offers state.
+        unit: The unit of a number: tokens for limits, USD for prices.
         heading: Its heading in a terminal's tables of models, for numbers shown there.
-        shown: Whether clients get it, for now and for any past moment.
+        shown: Whether clients receive it, for now and for any past moment.
     """
 
     name: str
@@ -76,7 +76,7 @@ PROVIDER_MODEL_COLUMNS: Final = (
     ModelColumn("provider_id", "BIGINT", "The provider that lists the model.", shown=False),
     _fact("model_id", "TEXT", "The model's id, as requests to the provider name it.", overridable=False),
     _optional("display_name", "TEXT", "Name for people; NULL if the listing has none."),
-    # It follows from the id and the shipped knowledge, so that another one is no change of the provider.
+    # Derived from the id and the shipped knowledge, so a new value is not the provider's change.
     _optional("family", "TEXT", "Model family; NULL if unknown.", compared=False),
     _limit("context_length", comment="Context window, in tokens; NULL if unknown.", heading="context", agreed=True),
     _limit("max_input_tokens", comment="Longest prompt, in tokens, where the provider states it; NULL if unknown."),
@@ -185,7 +185,7 @@ HEADINGS: Final = {column.name: column.heading for column in PROVIDER_MODEL_COLU
 
 
 def without_second_names(fields: Iterable[str]) -> list[str]:
-    """Overridden fields to be shown: a price that is also a column once, as the column."""
+    """Overridden fields for display: a price that is also a column appears once, as the column."""
     listed = list(fields)
     second = {f"prices.{column.removesuffix('_price')}" for column in PRICE_COLUMNS if column in listed}
     return [field for field in listed if field not in second]

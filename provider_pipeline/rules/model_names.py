@@ -1,4 +1,4 @@
-"""Reads the name of a model in an id: who made it, what it is called, and what the host or the date adds to that."""
+"""Parses model ids: the lab, the model's name, and additions such as dates and hosts' variants."""
 
 import functools
 import re
@@ -57,13 +57,13 @@ _SIZED: Final = re.compile(r"-\d+(?:\.\d+)?b(?:-|$)")
 
 
 class ParsedName(NamedTuple):
-    """What an id says about the model.
+    """The parts of a model's id.
 
     Attributes:
-        lab: Who made it; None if unknown.
+        lab: The maker; None if unknown.
         name: The model's name as its lab writes it, without lab, date and variant.
-        owner: For a model of an unknown lab, what stands before its name; models of other owners are other models.
-        family: The line it belongs to; None if unknown.
+        owner: For an unknown lab, the prefix of the name; the same name under another owner is another model.
+        family: The model line; None if unknown.
         snapshot: The dated release.
         variants: How it is packed or sold.
         is_known: Whether the shipped knowledge explains the whole name.
@@ -115,7 +115,7 @@ class _Reading:
 
 @functools.lru_cache(maxsize=16_384)
 def read_name(model_id: str) -> ParsedName | None:
-    """Read an id; None for one that says nothing, such as a UUID."""
+    """Parse an id; None for an opaque one, such as a UUID."""
     text = _POINT.sub(".", _RUNS.sub("-", encodable(model_id[:MAX_ID_LENGTH]).lower()).strip("-"))
     if text.startswith(("ft:", "ft-")) or ":ft-" in text or ":ft:" in text:
         return ParsedName(None, text, None, None, None, (), is_known=False, names_family=False)
@@ -132,7 +132,7 @@ def read_name(model_id: str) -> ParsedName | None:
 
 
 def _take_path(reading: _Reading) -> None:
-    """Keep the last part of a path that names a model; note who owns it and how it is served."""
+    """Keep the last part of a path that names a model; note its owner and how it is served."""
     if "/" not in reading.text and "\\" not in reading.text and "::" not in reading.text:
         return
     reading.is_of_weights = not words().hubs.isdisjoint(reading.text.split("/"))
@@ -163,10 +163,10 @@ def _start_of_name(parts: list[str]) -> int:
         if find_family(parts[place]) is not None:
             if place == len(parts) - 1:
                 return place
-            # Inside a name, it may be a version: `kling-video/o3/pro` is no o3.
+            # Inside a name, it may be a version: `kling-video/o3/pro` is not o3.
             earlier = (each for each in range(1, place) if find_family(parts[each]) and parts[each] not in words().labs)
             return next(earlier, place)
-    # `fal-ai/flux/dev`: the name itself has parts, behind the words of those who serve it.
+    # `fal-ai/flux/dev`: the name itself has several parts, after the host's words.
     start = 0
     while start < len(parts) - 1 and (_is_gateway(parts[start]) or words().regions.fullmatch(parts[start])):
         start += 1
@@ -176,7 +176,7 @@ def _start_of_name(parts: list[str]) -> int:
 
 @functools.lru_cache(maxsize=4096)
 def _part(written: str) -> tuple[str, str]:
-    """A part of a path before the name: as its last word, and what kind that is of."""
+    """A part of a path before the name: its last word, and that word's kind."""
     part, known = written.rpartition(":")[2].lstrip("~"), words()
     if part in known.variants or known.regions.fullmatch(part):
         return part, "variant"
@@ -194,7 +194,7 @@ def _is_gateway(part: str) -> bool:
 
 
 def _take_prefixes(reading: _Reading) -> None:
-    """Take what stands before a name and a dot, a colon or two underscores (`us.anthropic.claude-...`, `hf:...`)."""
+    """Take prefixes that end in a dot, a colon or two underscores (`us.anthropic.claude-...`, `hf:...`)."""
     while True:
         if ":" in reading.text and not _is_tagged(reading.text):
             reading.text = without_carrier(reading.text)
@@ -236,7 +236,7 @@ def _is_tagged(text: str) -> bool:
 
 
 def _take_suffixes(reading: _Reading) -> None:
-    """Take what stands behind a colon, and how the weights are packed."""
+    """Take suffixes behind a colon, and words for the packing of weights."""
     name = _without_tags(reading) if ":" in reading.text else reading.text
     if name.endswith(_FILES):
         for ending in _FILES:
@@ -251,7 +251,7 @@ def _take_suffixes(reading: _Reading) -> None:
 
 
 def _without_tags(reading: _Reading) -> str:
-    """The name without what stands behind its colons; what that says of the offer is noted."""
+    """The name without suffixes behind colons, whose information about the offer is noted."""
     text = reading.text
     revision = _REVISION.search(text)
     if revision:
@@ -260,7 +260,7 @@ def _without_tags(reading: _Reading) -> str:
     for tag in tags:
         if tag in words().variants or tag in ("thinking", "beta"):
             reading.variants.append(tag)
-        elif tag.isdigit() or "thinking" in reading.variants:  # how long it may think
+        elif tag.isdigit() or "thinking" in reading.variants:  # length of its reasoning
             continue
         elif tag and tag not in words().silent:
             name += f"-{tag}"
@@ -268,14 +268,14 @@ def _without_tags(reading: _Reading) -> str:
 
 
 def _version_of(major: str | None, minor: str | None) -> str:
-    """The version that Bedrock's revision of a name is; nothing for a first revision, or none."""
+    """The version in Bedrock's revision of a name; empty for a first revision, or none."""
     if major is None or (minor == "0" and major in _FIRST_REVISIONS):
         return ""
     return f"-{major}" if minor == "0" else f"-{major}.{minor}"
 
 
 def _family_behind_prefix(reading: _Reading) -> tuple[Family, str] | None:
-    """The family, behind words of labs and gateways that stand before a known name (`databricks-claude-...`)."""
+    """The family of a known name behind words of labs and gateways (`databricks-claude-...`)."""
     found, known = find_family(reading.text), words()
     place = 0 if found else reading.text.find("-")
     while place > 0:
@@ -342,7 +342,7 @@ def _known(reading: _Reading, family: Family, rest: str) -> ParsedName:
     else:
         rewrites = family.rewrites_of_others
     name = rewrites.name_of(name, reading.snapshot)
-    # Nobody else makes models of a closed family, so another lab before its name only serves it; but some call models
+    # Only its lab makes models of a closed family, so another lab before its name only serves it; but some name models
     # of their own after one.
     is_whole = is_explained or not family.is_open
     is_other = family.is_open and reading.lab not in (None, family.lab, *(words().hosts if is_whole else ()))
@@ -366,7 +366,7 @@ def _without_date(reading: _Reading, rest: str) -> str:
     text = f"-{rest}"
     if _MAY_BE_DATED.search(rest) is None:
         return text.replace("@", "-").strip("-")
-    # A full date first: of `minimax-01-2025-02-19`, `01-2025` is none.
+    # A full date first: in `minimax-01-2025-02-19`, `01-2025` is not a date.
     for pattern in (_FULLY_DATED, _DATED):
         dated = pattern.search(text)
         if dated is not None:

@@ -1,6 +1,6 @@
-"""All prices of a model together: which can be true beside the others and what it is for, and which have changed.
+"""A model's prices together: their plausibility given each other and the model's purpose, and their changes.
 
-Rows hold all prices of a model in one column; changes name them by component and tier, for people and programs.
+Rows hold all prices in one column; changes name them by component and tier.
 """
 
 import functools
@@ -35,7 +35,7 @@ def _words(table: str) -> Mapping[str, frozenset[str]]:
 
 @functools.cache
 def _renamed() -> Mapping[str, Mapping[str, str]]:
-    """Other names of components, by what a model is for."""
+    """Other names of components, by the model's purpose."""
     components = read_table("prices.toml")["component"]
     return {name: entry["renamed"] for name, entry in components.items() if "renamed" in entry}
 
@@ -52,17 +52,17 @@ def _ratios() -> Sequence[tuple[str, str, float]]:
 
 
 def plausible_prices(prices: Prices, row: Mapping[str, Any], purposes: Iterable[str], set_aside: OnSetAside) -> Prices:
-    """The prices that can be true of a model, sorted by component.
+    """The plausible prices of a model, sorted by component.
 
-    Zero means free only where text tokens are billed; elsewhere listings write it for "does not apply", which is left
-    out, and so is the price of a second of a medium that the model does not handle, and one price alone of a model
-    for sound, images or video, which could be of something else than tokens. A price that contradicts another
-    one of the model goes to `set_aside`.
+    Zero means free only if text tokens are billed; elsewhere listings write it for "does not apply", and it is left
+    out. Also left out are the price of a second of a medium that the model does not handle, and the only price of a
+    model for sound, images or video, which may not be per token. A price that contradicts another one of the model goes
+    to `set_aside`.
 
     Args:
-        prices: As read.
+        prices: The prices read by the rule.
         row: The model's row with its capabilities and modalities.
-        purposes: The capabilities that say what a model is for.
+        purposes: The capabilities that are purposes.
         set_aside: Called with the error, the rule's field and the value.
     """
     needs = _needs()
@@ -86,7 +86,7 @@ def plausible_prices(prices: Prices, row: Mapping[str, Any], purposes: Iterable[
 
 
 def _handles(row: Mapping[str, Any], medium: str) -> bool:
-    """Whether a model is known to take or give a medium."""
+    """Whether a medium is among a model's modalities, or implied by its capabilities."""
     held = row["capabilities"]
     names = (name for name, has in held.items() if has)
     return any(medium in (row[side] or ()) for side in ("input_modalities", "output_modalities")) or any(
@@ -95,7 +95,7 @@ def _handles(row: Mapping[str, Any], medium: str) -> bool:
 
 
 def _fitting(prices: Prices, held: set[str]) -> Prices:
-    """The prices under the names that fit what the model is for, without one that could be in another unit."""
+    """The prices, renamed for the model's purpose, without one whose unit is ambiguous."""
     unsure = _words("unsure")
     if len(held) != 1:
         return prices
@@ -114,7 +114,7 @@ def _without_false_zeros(prices: Prices, row: Mapping[str, Any], held: set[str],
     free = _words("free")
     outputs = row["output_modalities"]
     is_text = bool(held & free["purposes"]) if held else outputs is None or not free["modalities"].isdisjoint(outputs)
-    # A reranker priced by the request is not free because its tokens are.
+    # A reranker that charges per request is not free, although its tokens cost 0.
     is_text = is_text and (bool(held & free["writes"]) or not any(map(_is_billed_otherwise, prices.values())))
     is_text = is_text and not any(
         _is_billed_otherwise(each) for name, each in prices.items() if name in free["instead"]
@@ -129,7 +129,7 @@ def _without_false_zeros(prices: Prices, row: Mapping[str, Any], held: set[str],
                 continue
             if component == "output" and prices.get("input", price)["amount"] != 0:
                 if not held and (outputs is None or "text" in outputs):
-                    continue  # it may write text
+                    continue  # it may produce text
                 if held & free["writes"]:
                     error = BadValueError("implausible_price", "an output price of 0 beside an input price")
                     set_aside(error, field_name(component), 0)
@@ -139,7 +139,7 @@ def _without_false_zeros(prices: Prices, row: Mapping[str, Any], held: set[str],
 
 
 def price_parts(prices: Prices) -> dict[tuple[str, int], Price]:
-    """Amount, unit and currency by component and the prompt size above which they hold; 0 is below the first tier."""
+    """Amount, unit and currency by component and prompt size above which they apply; 0 is below the first tier."""
     found: dict[tuple[str, int], Price] = {}
     for component, price in prices.items():
         found[component, 0] = base = {name: price[name] for name in ("amount", "unit", "currency")}
@@ -149,10 +149,10 @@ def price_parts(prices: Prices) -> dict[tuple[str, int], Price]:
 
 
 def flat_changes(changed: Mapping[str, Pair]) -> dict[str, Pair]:
-    """A change's old and new values by column, with `prices` replaced by its parts that changed.
+    """A change's old and new values by column, with `prices` split into its changed parts.
 
-    Prices of input and output in USD per million tokens stay numbers under the names of their columns. Every other part
-    is an object with amount, unit and currency.
+    Input and output prices in USD per million tokens remain numbers under their columns' names. Every other part is an
+    object with amount, unit and currency.
 
     Example:
         >>> cents = {"amount": 0.04, "unit": "image", "currency": "USD"}
@@ -176,12 +176,12 @@ def flat_changes(changed: Mapping[str, Pair]) -> dict[str, Pair]:
 
 
 def part_name(component: str, above: int) -> str:
-    """The name of a part in changes, such as `prices.cache_read` or `prices.input.above_200000`."""
+    """A part's name in changes, such as `prices.cache_read` or `prices.input.above_200000`."""
     return f"prices.{component}" + (f".above_{above}" if above else "")
 
 
 def is_price(name: str) -> bool:
-    """Whether a name in `flat_changes` is that of a price."""
+    """Whether a name in `flat_changes` names a price."""
     return name in PRICE_COLUMNS or name.startswith("prices.")
 
 
@@ -191,7 +191,7 @@ def as_price(value: Any) -> Price:
 
 
 def percent(old: Any, new: Any) -> float | None:
-    """The change between two prices of `flat_changes` in percent; None if they cannot be compared."""
+    """The change between two prices of `flat_changes` in percent; None if not comparable."""
     if old is None or new is None:
         return None
     before, after = as_price(old), as_price(new)
@@ -206,7 +206,7 @@ def amount_text(amount: float) -> str:
 
 
 def unit_text(price: Price) -> str:
-    """What an amount is in, such as `USD per million tokens`."""
+    """Currency and unit of a price, such as `USD per million tokens`."""
     return f"{price['currency']} per {price['unit'].replace('_', ' ')}"
 
 

@@ -18,11 +18,11 @@ _NUMBERS: Final = (
 
 
 class Rewrites:
-    """What names of a family stand for: patterns of one model's names, and its name."""
+    """Rewrites names of a family: patterns of a model's names, and its name."""
 
     def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
         self._pairs = tuple((re.compile(pattern), name, "@" in pattern) for pattern, name in pairs)
-        # Most names need none: one look at all patterns says so.
+        # Most names need none, which one match against all patterns shows.
         anyhow = "|".join(f"(?:{pattern})" if "@" in pattern else f"(?:{pattern})(?:@.*)?" for pattern, _ in pairs)
         self._any = re.compile(anyhow) if pairs else None
 
@@ -42,18 +42,18 @@ class Family:
     """Models of one lab whose names start alike.
 
     Attributes:
-        lab: Who makes them.
-        name: How their names start.
+        lab: The maker.
+        name: Start of their names.
         is_open: Whether others make models from them, so that an unknown word makes another model.
         is_glued: Whether the version follows the name without a hyphen.
         keeps_v: Whether a "v" before the version is part of the name.
         is_integral: Whether versions may have two digits before a point.
         is_numbered: Whether a number behind the name is a release, like a date.
-        is_undated: Whether names without a version are models, and no moving aliases.
-        has_tiers: Whether its lines go on from version to version.
+        is_undated: Whether names without a version are models, not moving aliases.
+        has_tiers: Whether its lines continue across versions.
         words: The words that the lab uses in names.
-        hosts_words: Those of them that hosts use as well: speed grades, and how a model is packed or sold.
-        rewrites: What names stand for at hosts.
+        hosts_words: Words among these that hosts use as well: speed grades, and variants.
+        rewrites: For names at hosts.
         rewrites_of_weights: The same, for names of weights, as on Hugging Face.
         rewrites_of_others: The same, for names behind an unknown owner.
     """
@@ -82,10 +82,10 @@ class Words:
         labs: The lab of each spelling.
         hubs: Before a name of weights: an organisation on Hugging Face, or a host that uses its names.
         hosts: Labs that also serve models of others under their own name.
-        gateways: Words before a name that tell nothing about its maker.
-        ids: How ids at hosts start that say too little, and the names of their models.
+        gateways: Words before a name that do not identify its maker.
+        ids: Starts of hosts' ids that say too little, and the names of their models.
         regions: A region, before a name.
-        roles: Words that tell no lines apart.
+        roles: Words that do not distinguish lines.
         nameless: Words that name no model by themselves.
         variants: Words that say how a model is packed or sold.
         silent: Words that say nothing.
@@ -214,7 +214,7 @@ def is_version(word: str) -> bool:
 
 @functools.lru_cache(maxsize=4_096)
 def judged(family: Family, written: str, is_first: bool) -> tuple[str, str, tuple[str, ...], bool]:
-    """A word behind a family's name: without its "v", what kind it is of, its parts, and whether those are known."""
+    """Classify a word behind a family's name: without its "v", its kind, its parts, and whether those are known."""
     known = words()
     has_v = is_first and not family.keeps_v and _WITH_V.match(written) is not None
     word = written[1:] if has_v else written
@@ -251,7 +251,7 @@ def with_version_point(family: Family, kept: list[str]) -> list[str]:
 
 
 def name_from(family: Family, kept: list[str]) -> str:
-    """The name of the words behind a family's, as its lab writes it."""
+    """The lab's spelling of the name with these words behind the family's."""
     rest = "-".join(kept)
     if not rest:
         return family.name
@@ -262,7 +262,7 @@ def name_from(family: Family, kept: list[str]) -> str:
 def line_of(family: Family, name: str, is_whole: bool) -> str:
     """The family of a name: without sizes, roles and dates, and without the version if tiers go on.
 
-    That of a derivative is its base's, and only the generation of that is sure.
+    A derivative has its base's family, of which only the generation is certain.
     """
     start, rest = family.name, name.removeprefix(family.name)
     kept, has_version = [], False

@@ -1,7 +1,7 @@
-"""Manual overrides: the fields that people may set, applying them to a row, and which of a provider's a model gets.
+"""Manual overrides: their fields, their application to rows, and the selection of a model's from its provider's.
 
-A field is a column, or one key of a column that is merged key by key: `capabilities.vision`, `prices.cache_read`,
-`metadata_json.owner`. `catalog` stores overrides.
+A field is a column, or one key of a column that is merged by key: `capabilities.vision`, `prices.cache_read`,
+`metadata_json.owner`.
 """
 
 import json
@@ -23,13 +23,13 @@ from provider_pipeline.rules.values import BadValueError, check_storable
 _OVERRIDABLE: Final = {column.name: column for column in PROVIDER_MODEL_COLUMNS if column.overridable}
 OVERRIDABLE: Final = tuple(_OVERRIDABLE)
 CANONICAL_ID: Final = "canonical_id"
-"""The field that says which model an offer is: kept beside the row, and so no column of it."""
+"""The field for an offer's canonical model, which is stored beside the row, not in a column."""
 _MERGED: Final = ("capabilities", "metadata_json", "prices")
 _NAME: Final = re.compile("[a-z][a-z0-9_]{0,63}")
 _MODEL_NAME: Final = re.compile(r"([a-z0-9][a-z0-9._-]*/)?[a-z0-9][a-z0-9._:+-]*")
 _MAX_TOKENS: Final = 2**53
 PERSON: Final = "person"
-"""The source of an override that somebody set by itself; any other source is a set, such as a file."""
+"""The source of a single override; any other source is a set, such as a file."""
 Match = Literal["model", "glob", "re2"]
 """How an override names its models: by id, by a glob, or by an RE2 pattern."""
 _GLOB_WILDCARD = re.compile(r"[*?]")
@@ -127,11 +127,11 @@ def listed_values(row: Mapping[str, Any], fields: Iterable[str]) -> dict[str, An
 
 
 def checked_value(field: str, value: Any) -> Any:
-    """The value as a row holds it.
+    """Validate a value; returns it in the form of a row.
 
     Args:
         field: A column, `capabilities.NAME`, `prices.NAME` or `metadata_json.NAME`, or `canonical_id`.
-        value: JSON; None means unknown, whatever the listing says.
+        value: JSON; None means unknown, even if the listing has a value.
 
     Raises:
         InvalidRuleError: The field cannot have this value.
@@ -198,7 +198,7 @@ class StatedValue(NamedTuple):
     Attributes:
         target: A model id or a pattern.
         source: `PERSON`, or the name of the set.
-        fills_gaps: Whether the value counts only where the listing says nothing.
+        fills_gaps: Whether the value applies only if the listing has none.
         since: When it took effect, as ISO 8601 in UTC; empty for always.
     """
 
@@ -216,7 +216,7 @@ class ModelOverride(NamedTuple):
 
     Attributes:
         values: Columns that win over the listing, as `apply_override` takes them.
-        gaps: By source, fields that count only where the listing says nothing.
+        gaps: By source, fields that apply only if the listing has none.
     """
 
     values: Mapping[str, Any]
@@ -252,7 +252,7 @@ class OverrideSet:
         return [list(each) for each in self.stated]
 
     def of(self, model_id: str) -> ModelOverride | None:
-        """What a model gets; None without an override.
+        """The overrides of a model; None if there are none.
 
         For each field, a single override beats one from a set, a model's id beats a pattern, a pattern with more
         literal characters beats one with fewer, and a later date beats an earlier one. A value that only fills gaps
@@ -262,7 +262,7 @@ class OverrideSet:
         if not found:
             return None
         values: dict[str, Any] = {}
-        # A set fills gaps from its most specific target alone: two of a peer's models are two price lists.
+        # A set fills gaps only from its most specific target: a peer's models have separate price lists.
         gaps: dict[str, tuple[str, dict[str, Any]]] = {}
         for each in sorted(found, key=_precedence):
             field, value = _one_name(each.field, each.value)
@@ -321,14 +321,14 @@ def _precedence(stated: StatedValue) -> tuple[Any, ...]:
 
 
 def _one_name(field: str, value: Any) -> tuple[str, Any]:
-    """A price column under its name in `prices`, so that the two names do not compete."""
+    """A price column's name in `prices`, so that the two names do not compete."""
     if field not in PRICE_COLUMNS:
         return field, value
     return f"prices.{component_of(field)}", None if value is None else usd_per_million_tokens(value)
 
 
 def _missing(row: Mapping[str, Any], gaps: Mapping[str, Any], decided: set[str]) -> dict[str, Any]:
-    """The fields that the row lacks; no price if the row contradicts one: it is another price list then."""
+    """The fields that the row lacks; no price if the row contradicts one, which means another price list."""
     known = listed_values(row, gaps)
     contradicted = any(
         field.startswith("prices.") and known[field] is not None and not _is_same(known[field], value)

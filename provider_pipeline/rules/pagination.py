@@ -1,6 +1,6 @@
-"""How a listing goes on: the pagination styles that a rule may state, and what an answer says of further pages.
+"""Pagination styles of a rule, and the signs of further pages in an answer.
 
-The styles are explained in docs/rules.md; the names of the fields of answers are data (`data/pagination.toml`).
+docs/rules.md explains the styles; the known field names of answers are data (`data/pagination.toml`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,7 +32,7 @@ Fields = dict[str, list[tuple[Path, Any]]]
 
 
 class _Style(BaseModel):
-    """Any style; `total` is where a page announces the item count of the whole listing: another count is refused."""
+    """Base of all styles. `total`: expression for the announced item count of the whole listing, which must match."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -43,7 +43,7 @@ class NoPagination(_Style):
     """The whole listing is one page.
 
     Attributes:
-        whole: A person knows that it is, whatever the page says of more; otherwise such a listing is blocked.
+        whole: A person has confirmed it; otherwise a page that announces more is blocked.
     """
 
     type: Literal["none"] = "none"
@@ -91,7 +91,7 @@ class LinkHeaderPagination(_Style):
 
 
 class PageNumberPagination(_Style):
-    """Pages are numbered; each says how many there are, whether there is `more`, or the `total` of items."""
+    """Pages are numbered; each states the number of pages, whether there is `more`, or the `total` of items."""
 
     type: Literal["page_number"] = "page_number"
     param: Parameter
@@ -134,19 +134,19 @@ Pagination = Annotated[
 
 
 def parameter_names(pagination: Pagination) -> tuple[str, ...]:
-    """The names of the parameter that takes a token, in the order in which they are tried; empty for other styles."""
+    """The possible names of the cursor or token parameter, in the order of trial; empty for other styles."""
     if isinstance(pagination, CursorPagination | PageTokenPagination):
         return pagination.param, *pagination.also
     return ()
 
 
 def can_follow(pagination: Pagination, document: Any) -> bool:
-    """Whether a page holds what the pagination derives the next request, or the listing's end, from."""
+    """Whether a page holds the fields from which the pagination derives the next request or the listing's end."""
     match pagination:
         case NoPagination():
             return pagination.whole
         case LinkHeaderPagination():
-            return True  # a header, which the page's document does not show
+            return True  # in a header, not in the page's document
         case CursorPagination() | PageTokenPagination() | NextUrlPagination():
             return bool(compile_expression(pagination.token)(document))
         case PageNumberPagination() | OffsetPagination():
@@ -178,17 +178,17 @@ def parse_pagination(document: Mapping[str, Any] | None) -> Pagination:
 def says_more(
     sample: Any, item_count: int, listing: Path = (), *, path: str | None = None, pages: int = 1
 ) -> str | None:
-    """The field by which an answer says that it, with the pages before it, is not the whole listing.
+    """The field by which an answer announces items beyond it and the pages before; None if the listing is complete.
 
-    A plain statement outweighs numbers: `has_more: false`, an empty token or address, a count of pages. A total is
-    believed unless the page has room for more items, or the total counts what was filtered away.
+    An explicit statement outweighs numbers: `has_more: false`, an empty token or address, a count of pages. A total is
+    ignored if the page has room for more items, or if it may count items that a filter removed.
 
     Args:
         sample: The answer.
-        item_count: How many items its listing has, with those of the pages before.
+        item_count: Number of items on it and the pages before.
         listing: Keys from the answer to the listing.
         path: The endpoint's path, whose query may filter.
-        pages: How many pages were read; a total says nothing after several, where each names the next.
+        pages: Number of pages read; after several that each named the next, a total is ignored.
     """
     if not isinstance(sample, dict):
         return None
@@ -200,7 +200,7 @@ def says_more(
 
 
 def _booleans(fields: Fields) -> list[tuple[str, bool]]:
-    """Fields that say outright whether there is more; if two disagree, there is."""
+    """Boolean fields about further items; if two disagree, there are some."""
     data = read_table("pagination.toml")["more"]
     return [
         (path_expression(path), said is sense)
@@ -217,7 +217,7 @@ def _boolean(value: Any) -> bool | None:
 
 
 def _continuations(fields: Fields) -> list[tuple[str, bool]]:
-    """Fields for the next page's token or address, and whether they hold one."""
+    """Fields for the next page's token or address, and whether they have a value."""
     tokens = values_of(fields, read_table("pagination.toml")["more"]["tokens"])
     return [
         (path_expression(path), bool(value.strip() if isinstance(value, str) else value))
@@ -238,7 +238,7 @@ def _page_count(fields: Fields, item_count: int, pages: int) -> str | None:
 
 
 def larger_total(fields: Fields, item_count: int, path: str | None) -> str | None:
-    """The field with a total that more items are needed for."""
+    """The field with a total above the number of items."""
     data = read_table("pagination.toml")
     totals = whole_totals(fields)
     larger = [each for each in totals if each[1] > item_count]
@@ -255,7 +255,7 @@ def larger_total(fields: Fields, item_count: int, path: str | None) -> str | Non
 
 
 def whole_totals(fields: Fields) -> list[tuple[str, int]]:
-    """Counts of the whole listing; a mere `count` only where nothing else is one."""
+    """Counts of the whole listing; a plain `count` only if there is no other."""
     data = read_table("pagination.toml")["offsets"]
     counts = {
         key: [(path_expression(path), value) for path, value in fields.get(key, []) if is_integer(value)]
@@ -266,13 +266,13 @@ def whole_totals(fields: Fields) -> list[tuple[str, int]]:
 
 
 def _filters(path: str | None) -> bool:
-    """Whether the query of an endpoint's path asks for a part of the models."""
+    """Whether the query of an endpoint's path filters the models."""
     paging = read_table("pagination.toml")["offsets"]["paging_parameters"]
     return any(snake(name) not in paging for name, _ in parse_qsl((path or "").partition("?")[2]))
 
 
 def next_addresses(fields: Fields) -> Iterator[tuple[Path, Any]]:
-    """Fields that hold the next page's address, or nothing on the last page."""
+    """Fields with the next page's address, which are empty on the last page."""
     urls = read_table("pagination.toml")["urls"]
     for key in (*urls["keys"], *urls["inside_next"]):
         for path, value in fields.get(key, []):
@@ -281,13 +281,13 @@ def next_addresses(fields: Fields) -> Iterator[tuple[Path, Any]]:
 
 
 def stated_more(fields: Fields) -> str | None:
-    """The field that says with true or false whether there is more."""
+    """The boolean field that states whether there is more."""
     keys = read_table("pagination.toml")["more"]["keys"]
     return next((path_expression(path) for path, value in values_of(fields, keys) if isinstance(value, bool)), None)
 
 
 def page_fields(sample: dict[str, Any], listing: Path) -> Fields:
-    """Scalar fields beside and around the listing, and in the containers where pagination is usually found."""
+    """Scalar fields beside and around the listing, and in the usual containers of pagination."""
     containers = set(read_table("pagination.toml")["offsets"]["containers"])
     found: Fields = {}
     pending: list[tuple[Path, dict[str, Any]]] = [((), sample)]

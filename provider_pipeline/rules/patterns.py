@@ -29,7 +29,7 @@ _SET_MEMORY_PER_INSTRUCTION: Final = 200
 """With less than a few dozen bytes per instruction, an RE2 set silently matches nothing."""
 _CACHED_CHARACTERS: Final = 2_000_000
 _NO_LEAST: Final = re.compile(r"(?<!\\)\{,(\d+)\}")
-"""A repetition in Python's `re`; RE2 takes it for the text itself, which no id holds."""
+"""A repetition in Python's `re`; RE2 reads it as literal text, which no id contains."""
 
 
 def _options(memory: int) -> Any:
@@ -42,7 +42,7 @@ def _options(memory: int) -> Any:
 
 
 _PROGRAMS: Final = SizedCache[str, int](_CACHED_CHARACTERS)
-"""Sizes of patterns that were compiled to be checked; matching uses sets of them, compiled anew."""
+"""Sizes of checked patterns; matching compiles sets of them separately."""
 
 
 def program_size(pattern: str) -> int:
@@ -159,7 +159,7 @@ class RegexSet:
         return found or []
 
     def path_matches(self, path: str, known: Sequence[int]) -> list[int]:
-        """The patterns that match a path, and not its owner alone, as `falcon.*` matches `falcons/...`.
+        """The patterns that match a path, but not only its owner, as `falcon.*` does in `falcons/...`.
 
         Args:
             path: The text; without a slash, this is `matches`.

@@ -1,6 +1,6 @@
-"""Compares a listing with an accepted one: models that stayed, came and left, values that moved, fields that vanished.
+"""Compares a listing with an accepted one: kept, new and lost models, moved values, lost fields.
 
-The guards and their defaults are explained in docs/rules.md.
+docs/rules.md explains the guards and their defaults.
 """
 
 import operator
@@ -23,7 +23,7 @@ _DOWN: Final = 2
 
 @dataclass(frozen=True)
 class Overlap:
-    """How many models stayed since an accepted listing, exactly.
+    """Exact number of models kept since an accepted listing.
 
     Attributes:
         before: Models of that listing.
@@ -43,7 +43,7 @@ class Overlap:
 
 @dataclass(frozen=True)
 class Unchanged:
-    """Models that are what they were at every baseline: nearly all of an hourly sync, and therefore only counted.
+    """Models unchanged since every baseline, which are only counted: nearly all of an hourly sync.
 
     Attributes:
         models: Their number.
@@ -82,7 +82,7 @@ class BaselineComparison:
     def add(self, row: Mapping[str, Any], once: Once) -> None:
         """Count one row, given its model at the baseline."""
         self._stayed += once.listed
-        if once.known and once.values is not None:  # one that was away and is back has its old values still
+        if once.known and once.values is not None:  # a model listed again still has its old values
             self._prices.add(row, once.values)
             self._limits.add(row, once.values)
         else:
@@ -123,7 +123,7 @@ class BaselineComparison:
     def _jumps(self, moves: "_Moves", kind: str, allowed: float, what: str, how: str) -> Iterable[dict[str, Any]]:
         if not moves.jumped:
             return
-        # One move among a few models says nothing; but if all of their prices jump together, a unit has changed.
+        # One move among a few models proves nothing; but if all their prices jump together, a unit has changed.
         telling = moves.compared >= self._thresholds.min_models_compared or (
             moves is self._prices and moves.jumped == moves.compared > 1
         )
@@ -201,7 +201,7 @@ def _limits_of(row: Mapping[str, Any]) -> Mapping[str, float | None]:
 
 
 _MANY_VALUES: Final = 5
-"""A column with this many different numbers is not one that has the same value everywhere."""
+"""A column with this many different numbers does not have the same value everywhere."""
 
 
 def compare_with_baseline(

@@ -1,7 +1,6 @@
-"""Prices of a model: the names and units of their components, and what a rule reads of them.
+"""Prices of a model: their components and units, and the fields of a rule that read them.
 
-A row's `prices` map a component (`input`, `cache_read`, `image` ...) to its amount, unit, currency, and tiers by prompt
-size. Components, units and currencies are data: `data/prices.toml`, `data/units.toml`.
+Components (`input`, `cache_read`, `image` ...), units and currencies are data: `data/prices.toml`, `data/units.toml`.
 """
 
 import functools
@@ -33,7 +32,7 @@ USD: Final = "USD"
 OTHER_CURRENCY: Final = "other_currency"
 """Type of the issue about prices in another currency."""
 PRICE_FIELD: Final = r"price\.[a-z][a-z0-9_]{0,63}(?:\.(?:tiers|above_[1-9][0-9]{0,9}))?"
-"""A field of a rule that reads a price, besides `input_price` and `output_price`."""
+"""Name of a rule's price field, other than `input_price` and `output_price`."""
 CURRENCY_FIELD: Final = "currency"
 """The field of a rule that reads the currency of a model's prices."""
 _FIELD = re.compile(r"price\.(\w+)(?:\.(?:(tiers)|above_(\d+)))?")
@@ -42,13 +41,13 @@ _MAX_TIERS: Final = 20
 TOKENS: Final = "million_tokens"
 
 Price = dict[str, Any]
-"""`amount`, `unit`, `currency`, and `tiers` if there are any: a list of `above` (tokens of the prompt) and `amount`."""
+"""`amount`, `unit`, `currency`, and optionally `tiers`: a list of `above` (prompt size in tokens) and `amount`."""
 Prices = dict[str, Price]
 OnSetAside = Callable[[BadValueError, str, Any], None]
 
 
 class PriceField(NamedTuple):
-    """What a field of a rule reads: a component's price, its price above a prompt size, or a list of its tiers."""
+    """Target of a rule's price field: a component's price, its price above a prompt size, or the list of its tiers."""
 
     component: str
     above: int | None = None
@@ -56,7 +55,7 @@ class PriceField(NamedTuple):
 
 
 def price_field(name: str) -> PriceField | None:
-    """The price that a rule's field reads; None for a field that is no price.
+    """Parse the name of a rule's field; None if it is not a price.
 
     Example:
         >>> price_field("price.input.above_200000")
@@ -82,24 +81,24 @@ def field_name(component: str) -> str:
 
 
 def component_names() -> tuple[str, ...]:
-    """The price components that the generator knows; a rule may name further ones."""
+    """The price components known to the generator; a rule may name others."""
     return tuple(read_table("prices.toml")["component"])
 
 
 def usual_unit(component: str) -> str:
-    """The unit in which a component is usually billed; that of `image` for `image_1024x1024`."""
+    """The usual billing unit of a component; `image_1024x1024` has the unit of `image`."""
     known = read_table("prices.toml")["component"]
     return str(known.get(component if component in known else _base_of(component), {}).get("unit", TOKENS))
 
 
 def _base_of(component: str) -> str:
-    """The component priced by size that a name begins with; empty if none."""
+    """The component priced by size with which a name begins; empty if none."""
     known = read_table("prices.toml")["component"]
     return next((name for name in known if known[name].get("variants") and component.startswith(f"{name}_")), "")
 
 
 def is_of_a_size(component: str) -> bool:
-    """Whether a component is a size or quality of a known one, such as `image_hd_1024x1024` of `image`."""
+    """Whether a component is a known one at a size or quality, such as `image_hd_1024x1024`."""
     base = _base_of(component)
     words = component.removeprefix(f"{base}_").split("_")
     return base != "" and all(is_size(each) or is_quality(each) for each in words)
@@ -133,7 +132,7 @@ def currency_code(text: str) -> str | None:
 
 
 def parse_currency(document: Any) -> str:
-    """A currency as people write it in a rule or a provider file.
+    """Parse a currency in a rule or a provider file.
 
     Raises:
         InvalidRuleError: It is not a known currency.
@@ -164,7 +163,7 @@ class PriceReader:
     Args:
         fields: The compiled fields of the rule, by name.
         units: Units by field; a tier without one has its component's.
-        currency: The currency of prices whose currency the listing does not state.
+        currency: The currency of prices without one in the listing.
         largest: The largest plausible price in USD per million tokens.
     """
 
@@ -232,7 +231,7 @@ def _read_tiers(value: Any, factor: float, largest: float) -> list[dict[str, Any
             raise BadValueError("not_tiers", "a tier without the prompt size above which it holds")
         amount = read_price(entry.get("amount"), factor, largest)
         if above > 0 and amount is not None:
-            # A range that begins at 200,001 tokens is what others call "above 200,000".
+            # A range from 200,001 tokens on is "above 200,000" in other listings.
             found[int(above) - (above % 1_000 == 1)] = amount
     return [{"above": above, "amount": amount} for above, amount in sorted(found.items())]
 
@@ -248,12 +247,12 @@ def is_usual(price: Price) -> bool:
 
 
 def checked_price(component: str, value: Any) -> Price:
-    """A price that a person states, as a row holds it.
+    """Validate a manually set price; returns it in the form of a row.
 
     Args:
-        component: What is charged for.
-        value: An amount in USD and in the component's usual unit, or an object with `amount` and, where they differ
-            from that, `unit` and `currency`, and optionally `tiers`: a list of `above` and `amount`.
+        component: The component.
+        value: An amount in USD and in the component's usual unit, or an object with `amount` and optionally `unit`,
+            `currency` (else the same as for an amount) and `tiers`: a list of `above` and `amount`.
 
     Raises:
         InvalidRuleError: It is not a price.
@@ -280,7 +279,7 @@ def checked_price(component: str, value: Any) -> Price:
 
 
 def price_columns(prices: Prices) -> dict[str, float | None]:
-    """`input_price` and `output_price`: what `prices` says of them in USD per million tokens."""
+    """`input_price` and `output_price` in USD per million tokens, from `prices`."""
     return {
         column: price["amount"] if (price := prices.get(component)) is not None and is_usual(price) else None
         for component, column in _COLUMNS.items()
@@ -290,8 +289,8 @@ def price_columns(prices: Prices) -> dict[str, float | None]:
 def amounts_of(row: Mapping[str, Any]) -> dict[str, float]:
     """A row's amounts by component, to compare it with its earlier versions.
 
-    Amounts in other units or currencies carry these in their names, so that they are only compared with their like. Of
-    a version from before rows had `prices`, the two columns are right.
+    The names of amounts in other units or currencies include these, so that only comparable amounts are compared. For
+    versions older than the column `prices`, the two columns apply.
     """
     found: dict[str, float] = {}
     for component, price in (row.get("prices") or {}).items():
@@ -304,12 +303,12 @@ def amounts_of(row: Mapping[str, Any]) -> dict[str, float]:
 
 
 def merged_prices(first: Prices, later: Prices) -> Prices:
-    """The first record's prices, with components that it lacks from the later one."""
+    """The first record's prices, with missing components from the later one."""
     return dict(sorted({**later, **first}.items())) if later else first
 
 
 def hash_of_further_prices(prices: Prices) -> int | None:
-    """Hash of the prices other than input and output; None without any."""
+    """Hash of the prices other than input and output; None if there are none."""
     if prices.keys() <= _COLUMNS.keys():
         return None
     further = [
@@ -321,12 +320,12 @@ def hash_of_further_prices(prices: Prices) -> int | None:
 
 
 def undisputed_prices(prices: Prices, disputed: Container[str]) -> Prices:
-    """The prices without those in disputed columns; `prices` stands for all but input and output."""
+    """The prices without disputed columns; `prices` means all but input and output."""
     return {name: price for name, price in prices.items() if _COLUMNS.get(name, "prices") not in disputed}
 
 
 def disputed_prices(records: Iterable[Mapping[str, Any]]) -> set[str]:
-    """The components on which records of one model disagree."""
+    """The components with different prices in two records of a model."""
     seen: Prices = {}
     return {
         component

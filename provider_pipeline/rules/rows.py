@@ -1,4 +1,4 @@
-"""The documented row and its change hash, the profile of many rows, and the outline of the items they were read from.
+"""The documented row and its change hash, the profile of many rows, and the outline of their items.
 
 See docs/rules.md.
 """
@@ -78,9 +78,9 @@ NUMERIC: Final = (*LIMIT_COLUMNS, *PRICE_COLUMNS)
 _TEXTUAL: Final = ("display_name", "input_modalities", "output_modalities", *DATE_COLUMNS)
 FILLED: Final = (*_TEXTUAL, *NUMERIC)
 MIN_FILL: Final = 0.05
-"""A field of fewer items is not a shape of its own."""
+"""Minimum share of items with a field for it to count as part of the shape."""
 MAX_PAGES: Final = 20
-"""Pages of an endpoint whose structure is looked at."""
+"""Number of pages per endpoint whose structure is examined."""
 MAX_DEPTH: Final = 6
 MAX_PATHS: Final = 600
 MAX_ITEMS: Final = 20_000
@@ -205,8 +205,8 @@ def lists_of(page: Any, depth: int = _LIST_DEPTH) -> Any:
 class Outline:
     """Builds the fingerprint of a listing's outline, page by page.
 
-    While it stays, a listing has gained no field and no list: `growth.growth` finds nothing, and is spared. It finds
-    fields that less than `MIN_FILL` of the items had, and that more have now.
+    While it is unchanged, the listing has gained no field and no list, so `growth.growth` need not run. It changes if a
+    field of less than `MIN_FILL` of the items reaches that share.
     """
 
     def __init__(self) -> None:

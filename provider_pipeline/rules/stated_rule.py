@@ -1,6 +1,6 @@
-"""The parts of a rule that a person states, in a short form; what it leaves out is generated.
+"""The parts of a rule stated by a person, in a short form; the other parts are generated.
 
-The same form is edited by `rules edit`, written in provider files under `rule`, and kept with the provider.
+`rules edit` and provider files (under `rule`) use this form; it is stored with the provider.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -36,7 +36,7 @@ class MissingPart(NamedTuple):
 
 
 class StatedParts(BaseModel):
-    """What is stated of one endpoint; a field or a unit of None is left out of the rule."""
+    """The stated parts of one endpoint; a field or a unit of None is removed from the rule."""
 
     model_config = _MODEL
 
@@ -78,7 +78,7 @@ class StatedParts(BaseModel):
         return endpoint.model_copy(update=update)
 
     def missing(self, endpoint: Endpoint) -> Iterator[MissingPart]:
-        """The parts that the endpoint has otherwise."""
+        """The parts that differ in the endpoint."""
         if self.selector not in (None, endpoint.selector):
             yield MissingPart("selector", self.selector, endpoint.selector)
         for part in ("fields", "units"):
@@ -98,7 +98,7 @@ class StatedParts(BaseModel):
         return self.model_copy(update=kept | {part: None for part in ("selector", "pagination") if part in parts})
 
     def names(self) -> set[str]:
-        """What is stated, named as in `MissingPart`."""
+        """The stated parts, named as in `MissingPart`."""
         named = {f"{part}.{name}" for part in ("fields", "units") for name in getattr(self, part)}
         return named | {part for part in ("selector", "pagination") if getattr(self, part) is not None}
 
@@ -116,7 +116,7 @@ NOTHING: Final = StatedParts()
 
 
 class StatedRule(StatedParts):
-    """What is stated of a rule: of its only endpoint, or under `endpoints` by path."""
+    """The stated parts of a rule: of its only endpoint, or under `endpoints` by path."""
 
     endpoints: Annotated[dict[str, StatedParts], Field(max_length=MAX_ENDPOINTS)] = {}
 
@@ -148,7 +148,7 @@ class StatedRule(StatedParts):
 
     @classmethod
     def of(cls, rule: ExtractionRule) -> "StatedRule":
-        """All that a rule says in these parts, whether a person stated it or not."""
+        """All of a rule's parts in this form, stated by a person or not."""
         parts = [
             StatedParts(
                 selector=endpoint.selector,
@@ -180,7 +180,7 @@ class StatedRule(StatedParts):
         return {name for each in parts for name in (*each.fields, *each.units)}
 
     def by_place(self, rule: ExtractionRule) -> dict[int, StatedParts]:
-        """What is stated of each endpoint, by its place in the rule.
+        """The stated parts of each endpoint, by its position in the rule.
 
         Raises:
             InvalidRuleError: The rule has several endpoints and none is named, or it lacks one that is.
@@ -209,7 +209,7 @@ class StatedRule(StatedParts):
         return with_endpoints(rule, endpoints)
 
     def missing_from(self, rule: ExtractionRule) -> list[MissingPart]:
-        """The parts that a rule has otherwise; of several endpoints, named with the path."""
+        """The parts that differ in a rule; named with the path if there are several endpoints."""
         try:
             places = self.by_place(rule)
         except InvalidRuleError as error:
@@ -221,7 +221,7 @@ class StatedRule(StatedParts):
         ]
 
     def held_by(self, rule: ExtractionRule) -> "StatedRule":
-        """The parts that a rule has as they are stated: the others were given up when it was activated."""
+        """The parts that a rule has as stated; the others were dropped when it was activated."""
         try:
             places = self.by_place(rule)
         except InvalidRuleError:
@@ -235,7 +235,7 @@ class StatedRule(StatedParts):
         )
 
     def dropped_by(self, later: "StatedRule", rule: ExtractionRule) -> "StatedRule":
-        """The parts that a rule has as they are stated here, and that a later statement leaves out."""
+        """The parts that a rule has as stated here and that a later statement omits."""
         held, alone = self.held_by(rule), len(rule.endpoints) == 1
         return self._rebuilt(
             rule,
@@ -276,13 +276,13 @@ def with_endpoints(rule: ExtractionRule, endpoints: Sequence[Endpoint]) -> Extra
 
 
 def kept_as_metadata(names: Iterable[str]) -> list[str]:
-    """The fields that are no columns, prices or known facts: their values are kept under names of one's own."""
+    """The fields that are no columns, prices or known facts: their values are kept under custom names."""
     known = {*FIELD_COLUMNS, *_OTHER_FIELDS, *read_table("fields.toml")["metadata"]}
     return sorted(name for name in names if name not in known and price_field(name) is None)
 
 
 def stated_changes(before: StatedRule, after: StatedRule) -> StatedRule:
-    """What one must state to turn the first form into the second, both complete and of the same endpoints.
+    """The statements that turn the first form into the second; both are complete, with the same endpoints.
 
     Raises:
         InvalidRuleError: The second lacks a part that every rule has, or has other endpoints.

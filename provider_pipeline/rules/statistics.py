@@ -1,4 +1,4 @@
-"""Statistics of a listing, counted page by page while it is judged: rows, rejected values, pages; and their issues."""
+"""Statistics of a listing, counted page by page while it is judged (rows, rejected values, pages), and their issues."""
 
 import operator
 from collections import Counter
@@ -26,10 +26,10 @@ from provider_pipeline.rules.values import NO_LIMIT
 
 SEVERITIES: Final = ("error", "warning", "info")
 PARTIAL_LISTING: Final = "partial_listing"
-"""Type of the issue of a listing that was not read to its end."""
+"""Type of the issue about a listing that was not read to its end."""
 _MAX_ISSUES: Final = 20
 _HARMLESS: Final = (NO_LIMIT, NOT_OF_TYPE)
-"""Reasons that never hold a listing."""
+"""Reasons that never block a listing."""
 _DISPUTABLE: Final = (*NUMERIC, "prices")
 _numeric = operator.itemgetter(*NUMERIC)
 
@@ -48,7 +48,7 @@ class _Offenders:
 
 
 class ListingStatistics:
-    """Statistics of accepted rows: their profile, the invariants they break, and how they follow earlier listings."""
+    """Statistics of accepted rows: their profile, broken invariants, and comparison with earlier listings."""
 
     def __init__(self, thresholds: Thresholds, history: History | None) -> None:
         self._thresholds = thresholds
@@ -80,7 +80,7 @@ class ListingStatistics:
         return self._profile.profile()
 
     def distinct_ids_hold(self, count: int) -> bool:
-        """Whether there are about as many models as in the accepted listings, if there are any."""
+        """Whether the number of models is about that of the accepted listings, if there are any."""
         least = self._thresholds.min_count_ratio
         return all(count >= least * comparison.baseline.profile.count for comparison in self._comparisons)
 
@@ -129,7 +129,7 @@ class ListingStatistics:
                 )
 
     def currency_issues(self) -> Iterable[dict[str, Any]]:
-        """The models whose prices are in another currency than USD."""
+        """Issues about models with prices in other currencies than USD."""
         for currency, models in sorted(self._currencies.items()):
             yield issue(
                 OTHER_CURRENCY,
@@ -155,7 +155,7 @@ class ListingStatistics:
 
 
 def _worst_of_each(issues: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of issues of one type the most severe one, and of equals the first."""
+    """The most severe issue of each type; the first of equals."""
     found: dict[str, dict[str, Any]] = {}
     for entry in issues:
         known = found.get(entry["type"])
@@ -165,7 +165,7 @@ def _worst_of_each(issues: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 class PagesRead:
-    """The pages of one listing as a rule's endpoints read them, to tell whether any were left unread."""
+    """Counts a listing's pages by endpoint, to detect unread ones."""
 
     def __init__(self, endpoints: Sequence[Endpoint]) -> None:
         self._endpoints = endpoints
@@ -176,13 +176,13 @@ class PagesRead:
         self._last: dict[int, Any] = {}
 
     def add(self, endpoint: int, answer: Any, count: int) -> None:
-        """Count an endpoint's next page and its items."""
+        """Add an endpoint's next page and its item count."""
         self._pages[endpoint] += 1
         self._items[endpoint] += count
         self._last[endpoint] = answer
 
     def issues(self) -> Iterator[dict[str, Any]]:
-        """An error for each endpoint whose last page says that there is more, which its rule cannot ask for."""
+        """An error for each endpoint whose last page announces more that its rule cannot request."""
         for position, answer in self._last.items():
             pagination = self._paginations[position]
             if can_follow(pagination, answer):
@@ -195,7 +195,7 @@ class PagesRead:
 
 
 def partial_listing(message: str) -> dict[str, Any]:
-    """The issue of a listing that goes on where the rule does not."""
+    """The issue about a listing with more pages than its rule requests."""
     return issue(
         PARTIAL_LISTING,
         "error",
@@ -208,7 +208,7 @@ def partial_listing(message: str) -> dict[str, Any]:
 
 
 class SetAsideValues:
-    """Values that were set aside: counted by column and reason, with the first few of each."""
+    """Values set aside, counted by column and reason, with the first few of each."""
 
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, str, str]] = Counter()
@@ -223,7 +223,7 @@ class SetAsideValues:
             first.append(f"{value.model_id}: {shown(value.value)}")
 
     def largest_share(self, profile: Profile, items: int) -> float:
-        """The largest share of a column's values that was set aside."""
+        """The largest share of a column's values that were set aside."""
         return max((count / among for count, among in self._columns(profile, items).values() if count), default=0.0)
 
     def issues(
@@ -231,8 +231,8 @@ class SetAsideValues:
     ) -> Iterable[dict[str, Any]]:
         """One issue per column and reason: an error where more than the `allowed` share of a column's values failed.
 
-        A single value, or values of no more than the share `few` of the items, only warn. The only model's value
-        does more if the column is in `before`, filled by earlier listings: then the listing has changed.
+        A single value, or values of at most the share `few` of the items, are only a warning. A single value is an
+        error if it is the only model's and earlier listings filled its column (`before`): then the listing has changed.
         """
         columns = self._columns(profile, items)
         for (column, reason, detail), count in sorted(self._counts.items(), key=lambda entry: (-entry[1], entry[0]))[
@@ -258,7 +258,7 @@ class SetAsideValues:
             )
 
     def _columns(self, profile: Profile, items: int) -> dict[str, tuple[int, int]]:
-        """The values set aside and all values, by column; of metadata, the items stand for all values."""
+        """Numbers of values set aside and of all values, by column; for metadata, the latter is the number of items."""
         totals = Counter[str]()
         for (column, reason, _), count in self._counts.items():
             totals[column] += 0 if reason in _HARMLESS else count
@@ -269,7 +269,7 @@ class SetAsideValues:
 
 
 def _no_limits(column: str, count: int, sample: list[str]) -> dict[str, Any]:
-    """So many listings write 0 or -1 where there is no limit that they hold nothing, however many there are."""
+    """The issue about 0 or -1 for "no limit", which are too common to block a listing."""
     return issue(
         NO_LIMIT,
         "info",
@@ -282,12 +282,12 @@ def _no_limits(column: str, count: int, sample: list[str]) -> dict[str, Any]:
 
 
 def disputable_numbers(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    """The values of `_DISPUTABLE`; of prices other than input and output, a hash: a model takes little memory."""
+    """The values of `_DISPUTABLE`, with a hash for prices other than input and output, to save memory."""
     return (*_numeric(row), hash_of_further_prices(row["prices"]))
 
 
 def disagreeing(first: Sequence[Any], second: Sequence[Any]) -> frozenset[str]:
-    """The columns in which two records of a model have different `disputable_numbers`, where both have one."""
+    """The columns whose `disputable_numbers` differ between two records of a model; both must have one."""
     return frozenset(
         column
         for column, mine, theirs in zip(_DISPUTABLE, first, second, strict=True)

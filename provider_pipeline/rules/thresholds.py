@@ -1,4 +1,4 @@
-"""How far a listing may deviate before it is blocked, per provider; `judge.py` and `plausibility.py` apply it."""
+"""Thresholds, per provider, for blocking a listing; `judge.py` and `plausibility.py` apply them."""
 
 from pydantic import BaseModel, ConfigDict, Field
 

@@ -59,7 +59,7 @@ Unit = str | UnitByRow | UnitTimes
 
 
 class Scale(NamedTuple):
-    """What turns a listed amount into a stored one: a factor, and the unit in which amounts are then."""
+    """Conversion of listed to stored amounts: a factor, and the unit of the result."""
 
     factor: float
     per: str
@@ -174,7 +174,7 @@ def _written_number(text: str) -> float | None:
     return float(written[1].replace(",", "")) if written else None
 
 
-# A listing has many times fewer different prices than prices.
+# A listing repeats most prices many times.
 _short_number: Final = functools.lru_cache(maxsize=8_192)(_written_number)
 _SHORT_NUMBER: Final = 32
 
@@ -202,7 +202,7 @@ _SCALES: Final = {"k": 1_000, "m": 1_000_000}
 _NO_PRICE: Final = -1
 _UNLIMITED: Final = (0, -1)
 NO_LIMIT: Final = "no_limit"
-"""Reason of a limit that is left out although nothing is wrong with it."""
+"""Reason for leaving out a limit that is not an error."""
 _SEPARATORS = re.compile(r"[,+/|;\s]+")
 
 
@@ -337,7 +337,7 @@ def _enum_prefixes() -> tuple[str, ...]:
 
 
 def enum_word(text: str) -> str:
-    """The word in an enum value, such as IMAGE in MODALITY_IMAGE; any other text as it is."""
+    """The word in an enum value, such as IMAGE in MODALITY_IMAGE; any other text unchanged."""
     if text.isupper():
         for prefix in _enum_prefixes():
             if text.startswith(prefix):
@@ -384,7 +384,7 @@ def is_integer(value: Any) -> bool:
 
 
 def described(document: Any) -> str:
-    """What a document is, in a few words, for a message about one that is not as expected."""
+    """Describes a document in a few words, for a message about an unexpected one."""
     kind = json_type(document)
     if isinstance(document, dict):
         return (

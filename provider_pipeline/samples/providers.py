@@ -160,7 +160,7 @@ class BundledProvider:
 
 @dataclass(frozen=True)
 class FileProvider:
-    """A provider that serves a file as it is, whatever it contains."""
+    """A provider that serves any file unchanged."""
 
     described: SampleProvider
     content: bytes = field(repr=False)

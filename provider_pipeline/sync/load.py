@@ -104,7 +104,7 @@ def load_listings(
         session: A session without pending changes.
         listings: At most one per provider.
         locks: Holds the providers' sync locks; nothing is written for a provider whose lock was lost.
-        keep: What is committed; with `nothing` all writes are made and rolled back.
+        keep: What to commit; with `nothing`, all writes are made and rolled back.
         clock: The time for rows and states.
         waiting: Wait for providers that another transaction has locked; otherwise they are left out of the result.
 
@@ -391,7 +391,7 @@ class _Upload:
         )
 
     def _recording(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """Applies overrides, and records the fields they set and what the listing says of those."""
+        """Applies overrides, and records the fields they set, with the listing's own values."""
         for row in rows:
             if (override := self.overrides.of(row["model_id"])) is None:
                 yield row

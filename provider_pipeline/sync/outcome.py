@@ -1,4 +1,4 @@
-"""The outcome of one attempt to sync a provider: what it says, and how it follows from the listing."""
+"""The outcome of one attempt to sync a provider, and its derivation from the listing."""
 
 from __future__ import annotations
 

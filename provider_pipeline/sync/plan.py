@@ -1,7 +1,4 @@
-"""Inputs of a sync: its plan, and stored settings, rules and responses as runtime objects.
-
-A plan says which rule reads the listing, and whether an unchanged listing can be skipped.
-"""
+"""Inputs of a sync: its plan (rule, state, cache key), and stored settings, rules and responses as runtime objects."""
 
 from __future__ import annotations
 
@@ -41,13 +38,13 @@ _ALL_GUARDS: Final = "all"
 
 @dataclass(frozen=True)
 class AcceptedGuards:
-    """Guards that must not hold the next listing, and who says so.
+    """Guards that must not hold the next listing, and who decided it.
 
     Attributes:
         guards: Names from `rules.GUARDS`.
         reason: Why the listing is right.
         author: A person's name.
-        created_by_id: The same person in the operator's own numbering.
+        created_by_id: The same person's id in the operator's system.
     """
 
     guards: frozenset[str]
@@ -59,7 +56,7 @@ class AcceptedGuards:
 def accept_guards(
     names: Iterable[str], reason: str | None, *, author: str | None = None, created_by_id: int | None = None
 ) -> AcceptedGuards | None:
-    """Checks a person's choice of guards; `all` means every one. None when no guard is named.
+    """Checks a person's choice of guards; `all` means every one. None if none is named.
 
     Raises:
         ConfigurationError: An unknown guard, or guards without a reason.
@@ -80,7 +77,7 @@ def accept_guards(
 
 @dataclass(frozen=True)
 class SyncPlan:
-    """All that one provider's sync needs to know.
+    """All inputs of one provider's sync.
 
     Attributes:
         provider: The provider.
@@ -89,8 +86,8 @@ class SyncPlan:
         state: The state after its latest sync.
         skip_unchanged: Whether the listing need not be validated if it equals the last accepted one.
         on_trial: Whether a rule version is on trial.
-        now: When this was read.
-        accept: Guards whose findings a person takes responsibility for.
+        now: Time at which this was read.
+        accept: Guards overridden by a person.
     """
 
     provider: catalog.providers.Provider
@@ -126,10 +123,10 @@ def prepare(
 ) -> dict[str, SyncPlan | ProviderPipelineError]:
     """Plans the syncs of providers whose sync locks are held.
 
-    If it may write, and this package's patterns are new to the catalogue, it stores them as a candidate and commits.
+    If it may write, new patterns of this package are stored as a candidate set, and committed.
 
     Returns:
-        By slug, a plan or why there is none: an `UnknownProviderError` or a `RuleMissingError`.
+        By slug, a plan, or else an `UnknownProviderError` or a `RuleMissingError`.
     """
     wanted = list(slugs)
     known = catalog.sync_state.sync_targets(session, wanted, now)
@@ -167,7 +164,7 @@ def fingerprint(
     provider: catalog.providers.Provider, rule_version: int, patterns: PatternSet, overrides: OverrideSet
 ) -> str:
     """Digest of everything but the listing that determines a sync's rows and verdict: the cache key of a skip."""
-    # Address and credentials belong to it: another account may see another listing.
+    # Includes address and credentials: another account may see another listing.
     settings = [provider.thresholds, provider.base_url, provider.auth_config, provider.request_config]
     return content_digest([_code_digest(), rule_version, patterns.digest, overrides.document(), *settings])
 
@@ -225,7 +222,7 @@ def active_judge(
 ) -> rules.judge.ListingJudge:
     """A judge that compares a listing, fetched `now`, with the ones accepted before; reads their models in batches.
 
-    Guards in `accepted` hold nothing. `watch` is called between steps, and may raise to abort; see `ListingJudge`.
+    Guards in `accepted` are ignored. `watch` is called between steps, and may raise to abort; see `ListingJudge`.
     """
     if state.profile is None:
         return rules.judge.ListingJudge(rule, thresholds=thresholds, fetched_at=now, watch=watch)
@@ -238,8 +235,8 @@ def active_judge(
 class StoredHistory:
     """The `rules.history.History` of a provider, read from the table of models and its change history.
 
-    A new listing, fetched `now`, is compared with the last accepted one, to catch a sudden change, and with the one at
-    the start of a window of days, to catch many small ones. `state` must have an accepted listing.
+    A new listing, fetched `now`, is compared with the last accepted one, to detect a sudden change, and with the one at
+    the start of a window of days, to detect many small ones. `state` must have an accepted listing.
     """
 
     def __init__(
@@ -295,7 +292,7 @@ def parse_thresholds(slug: str, document: Mapping[str, Any]) -> Thresholds:
 
 
 def stored_rule(session: Session, version: catalog.rule_versions.StoredRuleVersion) -> ExtractionRule:
-    """The rule of a stored version, with the active content of the pattern set that it names."""
+    """The rule of a stored version, with the active content of its pattern set."""
     return ExtractionRule.parse(
         {"model_list_config": version.model_list_config, "endpoints_config": version.endpoints_config},
         patterns=catalog.sync_state.active_patterns(session),
@@ -318,8 +315,8 @@ def store_rule(
 ) -> int:
     """Stores a rule as the provider's next version, or finds the same rule among its versions; returns the version.
 
-    `origin` is what produced the rule, in a word, and the default of `reason`; `author` is generator, person or agent;
-    `metadata` defaults to the rule's own; `sample_id` is the stored response it was written from.
+    `origin` is the producer of the rule in a word, and the default `reason`; `author` is generator, person or agent;
+    `metadata` defaults to the rule's own; `sample_id` is the stored response from which the rule was written.
     """
     if rule.pattern_set is not None:
         catalog.pattern_sets.note_shipped(session)
@@ -342,13 +339,13 @@ def store_rule(
 
 
 _MAX_CACHED_RULES: Final = 4_000_000
-"""Characters of JSON whose rules are cached; one rule's are about three thousand."""
+"""Size of the rule cache in characters of JSON; a rule has about three thousand."""
 
 _RULES: Final = SizedCache[tuple[str, str, PatternSet], ExtractionRule](_MAX_CACHED_RULES)
 
 
 def parse_active_rule(active: catalog.sync_state.ActiveRule, patterns: PatternSet) -> ExtractionRule:
-    """The provider's active rule, parsed once for all syncs and for all providers that share it.
+    """The provider's active rule, cached across syncs and across providers with the same rule.
 
     Raises:
         InvalidRuleError: It cannot be compiled.
@@ -371,14 +368,14 @@ class Response(Protocol):
 
     @property
     def id(self) -> int | None:
-        """The raw response it is stored as, if any."""
+        """Its id as a raw response, if it is stored."""
 
     def __iter__(self) -> Iterator[Page]: ...
 
 
 @dataclass(frozen=True)
 class StoredResponse:
-    """A stored response; iterating holds one page in memory."""
+    """A stored response; iteration holds one page in memory."""
 
     session: Session = field(repr=False)
     id: int
@@ -394,7 +391,7 @@ class SampleResponse:
 
     Attributes:
         samples: The pages, in the order of the endpoints.
-        id: The raw response they are stored as, if any.
+        id: Their id as a raw response, if they are stored.
     """
 
     samples: Sequence[rules.generation.samples.EndpointSample] = field(repr=False)

@@ -1,10 +1,6 @@
-"""Sends enqueued notifications to a webhook: retried, and once for each event.
+"""Delivers enqueued notifications to a webhook, and retries failed deliveries.
 
-The form decides the body. That of the standard one, and its signature, are those of Standard Webhooks
-(https://github.com/standard-webhooks/standard-webhooks). A sender
-claims a notification before the request and records the result after it, so that several senders never send the same
-one. The `webhook-id` is the event's key, by which a receiver recognises the one repetition that no sender can rule out:
-a request whose response was lost.
+The standard form, and its signature, follow Standard Webhooks (https://github.com/standard-webhooks/standard-webhooks).
 """
 
 import base64
@@ -90,7 +86,7 @@ class Webhook:
 
 
 def _check_secret(secret: str) -> None:
-    # The library ignores characters that are not base64, and would sign with the key that the others make.
+    # The library ignores characters that are not base64, and would sign with the key that the remaining ones make.
     text = secret.removeprefix("whsec_").rstrip("=")
     try:
         key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
@@ -134,6 +130,7 @@ def deliver_due(
     Stops after the first one without a response, since the receiver seems down; the others are sent the next time. No
     transaction is open during a request.
     """
+    # Claimed before the request and recorded after it, so that two senders never send the same one.
     deliveries: list[Delivery] = []
     latest_start = time.monotonic() + _TICK_SECONDS - _SECONDS
     while len(deliveries) < _MAX_PER_TICK and time.monotonic() <= latest_start:
@@ -156,6 +153,8 @@ def deliver_due(
 
 
 def _send(notification: catalog.notifications.Notification, webhook: Webhook, now: datetime) -> Delivery:
+    # The key, sent as `webhook-id`, lets a receiver recognise the one repetition that no sender can rule out: a request
+    # whose response was lost.
     event_id = notification.event_key
     content = body(webhook.form, notification)
     headers = {"Content-Type": "application/json"}

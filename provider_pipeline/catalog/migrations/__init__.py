@@ -1,8 +1,6 @@
 """The schema's migrations: SQL files in the top-level `sql/` folder, applied in order by Alembic.
 
-Each revision under `versions/` is a stub that runs the SQL file with its number. So the names of those files tell which
-migrations a schema lacks. Alembic takes longer to import than most commands take to answer: it is loaded only to apply
-one.
+Each revision under `versions/` is a stub that runs the SQL file with its number.
 """
 
 import time
@@ -36,7 +34,7 @@ def sql_directory() -> Path:
 
 def run_sql(number: str) -> None:
     """Run the SQL file whose name starts with these four digits, inside the revision's transaction."""
-    from alembic import op  # noqa: PLC0415 - see above
+    from alembic import op  # noqa: PLC0415 - takes longer to import than most commands run
 
     # The driver's own cursor takes several statements at once and leaves "%" and ":" alone.
     connection = op.get_bind()
@@ -50,9 +48,9 @@ def run_sql(number: str) -> None:
 def run_sql_outside_transaction(number: str) -> None:
     """Run the SQL file's statements one by one, each on its own: `CREATE INDEX CONCURRENTLY` refuses a transaction.
 
-    They can be run again if they were interrupted. Syncs write meanwhile; what makes them wait is not for such a file.
+    They can be run again if they were interrupted. Syncs write meanwhile; no statement of such a file may block them.
     """
-    from alembic import op  # noqa: PLC0415 - see above
+    from alembic import op  # noqa: PLC0415 - as in `run_sql`
 
     lines = (line for line in _sql(number).splitlines() if not line.startswith("--"))
     statements = "\n".join(lines).strip().removesuffix(";").split(";\n")

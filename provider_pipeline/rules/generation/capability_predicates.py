@@ -1,4 +1,4 @@
-"""Write what an item's metadata says about capabilities as JMESPath predicates.
+"""Write capabilities stated by items' metadata as JMESPath predicates.
 
 The vocabulary (keys and values of booleans, features, parameters, tasks, modalities) is data (`data/signals.toml`).
 """
@@ -22,7 +22,7 @@ from provider_pipeline.rules.values import BadValueError, enum_word, read_modali
 
 STATES, DENIES, UNSURE, WEAK = PREDICATE_KINDS
 Statement = tuple[str, str, str]
-"""A capability, a predicate, and what it says: one of `PREDICATE_KINDS`."""
+"""A capability, a predicate, and its kind, one of `PREDICATE_KINDS`."""
 
 _MAX_PREDICATES: Final = 40
 _NEARLY_ALL: Final = 0.95
@@ -52,7 +52,7 @@ def capability_evidence(shape: Shape, fields: Mapping[str, str]) -> dict[str, Pr
 
 
 def only_text(shape: Shape, fields: Mapping[str, str]) -> bool:
-    """Whether nearly every item says that its model takes text and gives text."""
+    """Whether nearly every item states text as its model's input and output."""
     for side in ("input_modalities", "output_modalities"):
         column = shape.column_at(fields.get(side))
         if column is None:
@@ -77,7 +77,7 @@ def _statements(shape: Shape, fields: Mapping[str, str]) -> Iterator[Statement]:
             denied.setdefault(capability, []).append(predicate)
     silent = [*denied.get("chat", ()), *stated_tasks(tasks, "chat", kind=DENIES)]
     for capability, predicate, kind in stated:
-        # What takes images without chatting about them is no vision model: it edits or embeds them.
+        # A model that takes images but does not chat is not a vision model: it edits or embeds them.
         contrary = {"vision": silent, "chat": never_chat}.get(capability, ())
         yield capability, predicate + (_unless(contrary) if kind == STATES else ""), kind
     for column in shape.columns.values():
@@ -141,7 +141,7 @@ def _boolean(column: Column, shape: Shape) -> Iterator[Statement]:
 
 
 def _side_and_medium(key: str, parent: str) -> tuple[str | None, str | None]:
-    """What `output.audio` or `audio.output` speaks of; nothing for other keys."""
+    """Side and medium of keys such as `output.audio` or `audio.output`; nothing for other keys."""
     sides = read_table("signals.toml")["sides"]
     for side in ("input", "output"):
         for outer, inner in ((parent, key), (key, parent)):
@@ -151,7 +151,7 @@ def _side_and_medium(key: str, parent: str) -> tuple[str | None, str | None]:
 
 
 def _object(column: Column, shape: Shape) -> Iterator[Statement]:
-    """An object under a capability's name: what it lists or sets for the capability states it."""
+    """An object under a capability's name: its entries or settings for the capability state it."""
     signals = read_table("signals.toml")
     around = {squashed(part) for part in column.path[:-1]}
     if not column.share(dict) or around & set(signals["boolean_parts"]["foreign"]):
@@ -192,7 +192,7 @@ def _nested_boolean(column: Column) -> Iterator[Statement]:
 
 
 def _nested_text(column: Column, shape: Shape) -> Iterator[Statement]:
-    """A list of objects that name features or tasks: `functions[].id`; a boolean beside the name may say no."""
+    """A list of objects that name features or tasks: `functions[].id`; a boolean beside the name may deny it."""
     features = read_table("signals.toml")["features"]
     if key_of(column) not in ("id", "name", "type", "key") or squashed(column.path[-2]) not in features["arrays"]:
         return
@@ -234,8 +234,8 @@ def _list(column: Column, denied: Mapping[str, list[str]], never_chat: Sequence[
 
     Args:
         column: The list.
-        denied: What booleans deny, which parameters don't override.
-        never_chat: Predicates of items that don't chat, whatever their features.
+        denied: Capabilities denied by booleans, which parameters don't override.
+        never_chat: Predicates of items that don't chat, regardless of their features.
     """
     signals = read_table("signals.toml")
     key, path = key_of(column), column.expression
@@ -268,7 +268,7 @@ def _list(column: Column, denied: Mapping[str, list[str]], never_chat: Sequence[
 
 
 def _other_purposes(path: str, texts: Sequence[str], chat: Sequence[str]) -> Iterator[Statement]:
-    """Where features name chat for some models, one that has another purpose is no chat model by its name alone."""
+    """If features name chat for some models, others with another purpose are not chat models by name alone."""
     features = read_table("signals.toml")["features"]
     others = [
         text
@@ -327,7 +327,7 @@ def _named_modalities(value: Any) -> list[str]:
 
 
 def _modalities_by(shape: Shape, expression: str) -> set[str]:
-    """The modalities that an expression which is no plain path, such as a part of a text, finds in the sample."""
+    """The modalities found in the sample by an expression other than a plain path, such as a part of a text."""
     read = compiled(expression)
     named: set[str] = set()
     for path in read.paths:
@@ -359,7 +359,7 @@ def _spelling(shape: Shape, expression: str | None) -> tuple[str, Callable[[str]
 
 
 def task_statements(column: Column) -> Iterator[Statement]:
-    """What a column of tasks says, if it is one."""
+    """The statements of a column, if it is one of tasks."""
     signals = read_table("signals.toml")["task"]
     key, path = key_of(column), column.expression
     parent = squashed(column.path[-2]) if len(column.path) > 1 else ""
@@ -388,7 +388,7 @@ def task_statements(column: Column) -> Iterator[Statement]:
 
 
 def task_meanings(token: str) -> list[Mapping[str, Any]]:
-    """What a task says; `reRankModels` says the same as `rerank`."""
+    """The meanings of a task; `reRankModels` equals `rerank`."""
     entries = read_table("signals.toml")["task"]["values"].values()
     plain = token.removesuffix("s").removesuffix("model")
     return [entry for entry in entries if token in entry["tokens"]] or [
@@ -431,6 +431,6 @@ def other_features(column: Column) -> Iterator[str]:
 
 
 def stated_tasks(tasks: Mapping[Path, list[Statement]], *capabilities: str, kind: str = STATES) -> list[str]:
-    """The predicates of items whose one task is one of these: it is stronger than features, which some give to all."""
+    """The predicates of items whose only task is one of these; it outweighs features, which some give to all."""
     stated = [statement for statements in tasks.values() for statement in statements if statement[2] == kind]
     return list(dict.fromkeys(predicate for capability, predicate, _ in stated if capability in capabilities))

@@ -34,10 +34,10 @@ class EndpointPredicates:
 
 
 def joined_predicates(parts: Sequence[EndpointPredicates]) -> tuple[dict[str, Predicates], frozenset[int]]:
-    """One set of predicates that says of each endpoint's models what the endpoint's own predicates say.
+    """One set of predicates with the same result on each endpoint's models as the endpoint's own.
 
-    Capability rules belong to the provider, so each predicate meets the models of all endpoints. Where it would say
-    something else there, it is bound to its own endpoint's label.
+    Capability rules belong to the provider, so each predicate is applied to the models of all endpoints. If its result
+    there would differ, it is restricted to its own endpoint's label.
 
     Returns:
         The predicates by capability, and the positions of the endpoints whose items must carry their label.
@@ -72,7 +72,7 @@ def _misleads(predicate: str, capability: str, other: EndpointPredicates, kind: 
     if predicate in own.get(kind, ()):
         return False
     states = compile_expression(predicate)
-    # A predicate is silenced by those before it in the order of precedence, and by those that say the same.
+    # Predicates earlier in the order of precedence, and equivalent ones, make a predicate ineffective.
     stronger = PREDICATE_KINDS[: PREDICATE_KINDS.index(kind) + 1]
     silencing = [compile_expression(text) for each in stronger for text in own.get(each, ())]
     return any(
@@ -86,12 +86,11 @@ def capability_rules(
 ) -> tuple[list[dict[str, Any]], dict[str, Any], list[dict[str, Any]]]:
     """The rule's capability part, a report on how it fits the sample, and its issues.
 
-    Of the pattern set, the rule shows only what matters for the sample; the set itself also knows the names of models
-    that later listings bring.
+    The rule shows only the patterns that matter for the sample; the set itself also decides about later models.
 
     Args:
         listings: The chosen list of each endpoint.
-        predicates: What the metadata says.
+        predicates: The metadata's predicates.
         patterns: The pattern set that the rule names.
         only_text: Whether nearly every model takes and gives text; then a model of unknown name is a chat model.
     """

@@ -45,7 +45,7 @@ _MOSTLY_ONE: Final = "the same for most models"
 
 @dataclass(frozen=True)
 class FieldChoice:
-    """A path that could be a column, with the shares of items that have a value and of values that are plausible."""
+    """A possible path of a column, with the shares of items with a value and of plausible values."""
 
     expression: str
     score: float
@@ -87,7 +87,7 @@ def choices(shape: Shape, name: str, plausible: Callable[[Any], bool], depth: in
 
 
 def _share_of_plausible(column: Column, plausible: Callable[[Any], bool]) -> float:
-    """The share of values that fit; one odd value among several, such as the prose of a specimen, does not count."""
+    """The share of plausible values; a single odd one among several, such as a specimen's prose, is ignored."""
     count, good = len(column.values), sum(plausible(value) for value in column.values)
     return 1.0 if good == count - 1 and count >= _ONE_ODD_AMONG else good / count
 
@@ -141,7 +141,7 @@ def with_fallbacks(choice: FieldChoice | None, found: list[FieldChoice]) -> Fiel
 
 
 Fact = tuple[str, FieldChoice, str | None]
-"""A field, its choice, and why the choice says nothing about the models, if it does not."""
+"""A field, its choice, and the reason if the choice says nothing about the models, else None."""
 
 
 def date_choices(shape: Shape) -> Iterator[Fact]:
@@ -186,7 +186,7 @@ def _read_fact(read: Callable[[Any, Work], Any], value: Any) -> Any:
 
 
 def _readable(shape: Shape, name: str, read: Callable[[Any], Any], depth: int = _MAX_FACT_DEPTH) -> list[FieldChoice]:
-    """The paths whose name fits a field, with values that can nearly all be read and say anything, or are zeros."""
+    """The paths whose name fits a field, and whose values are nearly all readable and informative, or zeros."""
 
     def is_readable(value: Any) -> bool:
         try:
@@ -208,7 +208,7 @@ def _readable(shape: Shape, name: str, read: Callable[[Any], Any], depth: int = 
 
 
 def _lifecycle(shape: Shape) -> FieldChoice | None:
-    """The provider's word for where a model stands in its life; else what its booleans say."""
+    """The provider's word for a model's lifecycle stage; else derived from its booleans."""
     table = read_table("fields.toml")["lifecycle"]
     known = set(table["known"])
     texts = [
@@ -279,7 +279,7 @@ class UnreadField:
 
     @property
     def reason(self) -> str:
-        """Why it is worth a look."""
+        """Why a person should look at it."""
         return f"speaks of a {self.kind}; no field or predicate reads it"
 
 
@@ -300,7 +300,7 @@ def unread_fields(
     kinds: Mapping[str, Sequence[str]] = read_table("fields.toml")["unread"]["kinds"]
     found: dict[str, str] = {}
     for column in (*shape.columns.values(), *prices.listed.values()):
-        # Looked at before the values, as nearly all fields are read.
+        # Checked before the values, because nearly all fields are read.
         if column.path not in prices.listed and any(column.path[: len(path)] == path for path in read if path):
             continue
         if (column.lookup is None or column.lookup not in whole) and (kind := _kind(column, kinds)) is not None:
@@ -330,7 +330,7 @@ def _in_other_units(shape: Shape, prices: ListingPrices) -> Iterator[str]:
 
 
 def unread_issue(found: Sequence[UnreadField], *, priced: bool) -> list[dict[str, Any]]:
-    """The issue that names the fields; a warning if no price is read though there are some.
+    """The issue that names the fields; a warning if some are prices and none is read.
 
     Args:
         found: The fields.

@@ -44,7 +44,7 @@ _BASE_MODEL_MAX_DEPTH: Final = 6
 class FieldMap:
     """The fields of one endpoint's rule (JMESPath by name), and the units of its prices.
 
-    Also what was considered: the alternatives by field name, the best first, and the reasons why paths were left out.
+    Also the alternatives by field name, the best first, and the reasons for leaving paths out.
     """
 
     fields: dict[str, str]
@@ -103,7 +103,7 @@ def field_map(shape: Shape, identity: IdChoice, answer: Any, listing: Path) -> F
 def _name_choice(shape: Shape, id_expression: str, depth: int) -> tuple[FieldChoice | None, list[FieldChoice]]:
     """The display name: a text near the id, other than the id, that is not the same for most models.
 
-    Models without one take the next best.
+    Models without one get the next best.
     """
     found = [
         choice
@@ -116,7 +116,7 @@ def _name_choice(shape: Shape, id_expression: str, depth: int) -> tuple[FieldCho
     parts, covered = list[str](), set[int]()
     for choice in names:
         held = {owner for owner, value in choice.column.by_owner.items() if value}
-        # A name inside another object may be that of another model, such as the one behind a deployment.
+        # A name inside another object may name another model, such as a deployment's.
         if not parts or (held - covered and choice.column.path[:-1] == names[0].column.path[:-1]):
             parts.append(choice.expression)
             covered |= held
@@ -124,7 +124,7 @@ def _name_choice(shape: Shape, id_expression: str, depth: int) -> tuple[FieldCho
 
 
 def _name_order(choice: FieldChoice) -> float:
-    """The best name first; that some models lack it does not matter, as they take the next."""
+    """The best name first; models without it get the next."""
     return -choice.score / (math.sqrt(choice.fill) if choice.fill >= _COMMON_NAME else 1.0)
 
 
@@ -145,9 +145,9 @@ def _names_the_model(column: Column, depth: int) -> bool:
 
 
 def _limit_choices(shape: Shape, name: str, depth: int) -> list[FieldChoice]:
-    """Paths that could be a limit in tokens; those of request settings are not limits of the model.
+    """Possible paths of a limit in tokens; request settings are not limits of the model.
 
-    Beside the settings of requests, at the top of the item, that is so of an ambiguous name alone.
+    At the top of the item, beside request settings, this excludes only ambiguous names.
     """
     table = read_table("fields.toml")["settings"]
     words = set(table["words"])
@@ -178,7 +178,7 @@ def _counts_tokens(column: Column, shape: Shape) -> bool:
 
 
 def _served_first(found: list[FieldChoice]) -> list[FieldChoice]:
-    """The limits, those that a model was trained with behind those it is served with."""
+    """The limits, those of serving before those of training."""
     trained = set(read_table("fields.toml")["context_length"]["trained"])
     return sorted(found, key=lambda choice: bool(trained & set(words_of(choice.column.path[-1]))))
 

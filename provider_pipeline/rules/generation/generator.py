@@ -1,6 +1,6 @@
 """`RuleGenerator`: from one sample, the rule an expert would have written (docs/rules.md).
 
-The decisions are in the modules beside this one; here they are taken in order, and put together as a document.
+It runs the decisions of the neighbouring modules in order and assembles a document.
 """
 
 from collections.abc import Mapping, Sequence
@@ -66,7 +66,7 @@ class RuleGenerator:
 
         Returns:
             A rule document: `jmespath_rule`, `fields`, `units`, `pagination`, `expect`, `pattern_set`,
-            `capability_rules` (with the patterns of the set that matter most for the sample), and how it came to be:
+            `capability_rules` (with the patterns of the set that matter most for the sample), and its origin:
             `metadata`, `evidence`, `confidence` and `issues`. A sample without a listing gives a rule that
             matches nothing, with confidence 0 and an issue of type `no_listing_found`.
         """
@@ -237,7 +237,7 @@ def _confidence(
 ) -> tuple[float, list[dict[str, Any]]]:
     """How certain the choice of the listing and of its id is, and the reasons for doubt."""
     issues = []
-    # A list of bare names ranks behind lists of objects, which is no doubt about it where there are none.
+    # A list of bare names ranks behind lists of objects; without any, its lower score is no reason for doubt.
     certain = _CERTAIN_SCORE * (TEXTS_PENALTY if listing.kind in ("texts", "text_groups") else 1.0)
     confidence = min(1.0, listing.score / certain)
     if not is_of_models:
@@ -355,7 +355,7 @@ def _labelled(draft: _Draft) -> _Draft:
 def _calibrated(
     expect: dict[str, Any], rule: ExtractionRule, sample: Any
 ) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
-    """What a draft's `expect` should say about its own sample, issues with the sample, and the ids of its models."""
+    """A draft's `expect` for its own sample, issues with the sample, and the ids of its models."""
     judge = ListingJudge(rule)
     rows = judge.add_page(sample)
     shares = judge.shares()

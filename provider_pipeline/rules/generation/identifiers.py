@@ -111,7 +111,7 @@ def _may_be_id(value: Any) -> bool:
 
 
 def _form(texts: tuple[str, ...]) -> float:
-    """How much the texts look like what callers pass to an API."""
+    """Similarity of the texts to ids that callers pass to an API."""
     sample = texts[:: max(1, len(texts) // _SAMPLE)]
     return sum(_form_of(text) for text in sample) / len(sample)
 
@@ -173,10 +173,10 @@ def _confirmed(column: Column, ids: dict[int, str]) -> float:
 
 
 def owned_choice(choice: IdChoice, shape: Shape, owners: Sequence[str]) -> IdChoice | None:
-    """The id with its owner in front, if the id alone does not tell a model; otherwise None.
+    """The id prefixed by its owner, if the id alone is ambiguous; otherwise None.
 
-    That is so where models of several owners share an id and differ in what they cost or take, and where each item
-    repeats the name of the holder that it is listed under.
+    It is if models of several owners share an id and differ in a price, a limit or an ability, or if each item repeats
+    the name of its holder.
 
     Args:
         choice: The best id of the items alone.

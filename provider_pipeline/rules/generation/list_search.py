@@ -13,7 +13,7 @@ from provider_pipeline.rules.language import Path, literal, path_expression, quo
 
 MAX_DEPTH: Final = 5
 MAX_JOINED: Final = 8
-"""The most sibling lists that a selector names one by one."""
+"""Limit of sibling lists named one by one in a selector."""
 UNLIKELY: Final = 0.5
 """Container weight below which a list is certainly something else, such as agents or users."""
 _MAX_KEYS: Final = 200
@@ -300,6 +300,6 @@ def _records(names: list[Any], rows: list[Any]) -> list[dict[str, Any]]:
 
 
 def container_weight(path: Path) -> float:
-    """How much the names of the containers speak for models; one that speaks against them decides."""
+    """Weight of the containers' names as evidence for models; a single one against models decides."""
     weights = [float(read_table("selection.toml")["containers"].get(snake(key), 0.9)) for key in path]
     return min(weights) if weights and min(weights) < UNLIKELY else (weights[-1] if weights else 1.1)

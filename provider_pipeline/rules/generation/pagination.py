@@ -1,4 +1,4 @@
-"""Infer from one page how a listing goes on, and which field announces its total.
+"""Infer pagination, and the field with the listing's total, from one page.
 
 The styles are those of `rules/pagination.py`; their field and parameter names are data (`data/pagination.toml`).
 """
@@ -39,11 +39,11 @@ def infer_pagination(
     path: str | None = None,
     last_id: str | None = None,
 ) -> tuple[dict[str, Any], str]:
-    """The pagination document for a rule, and what it was inferred from.
+    """The pagination document for a rule, and the evidence for it.
 
     Args:
         sample: The answer.
-        item_count: How many items its listing has.
+        item_count: Number of items of its listing.
         kind: The kind of API, if known.
         listing: Keys from the answer to the listing; fields beside it count too.
         path: The endpoint's path, whose query may filter.
@@ -92,7 +92,7 @@ def _parameters() -> frozenset[str]:
 
 
 def _proven_total(style: dict[str, Any], sample: dict[str, Any], fields: Fields, item_count: int) -> dict[str, str]:
-    """The field that holds the number of items of the whole listing, if the sample proves that it means that.
+    """The field with the number of items of the whole listing, if the sample proves this meaning.
 
     Proof: a listing of one page has exactly as many items, or a page that is not the last has fewer (a count of the
     page's own items would not differ). Fields that disagree are not believed.
@@ -182,7 +182,7 @@ def _numbered(fields: Fields, item_count: int) -> dict[str, Any] | None:
         return style | {"total_pages": pages[0]}
     if more := stated_more(fields):
         return style | {"more": more}
-    # Without a word of more, the total must show that there is.
+    # Without a statement about further pages, the total must imply them.
     total = larger_total(fields, item_count, None)
     return style | {"total": total} if total else None
 
@@ -212,7 +212,7 @@ def _has_more(fields: Fields) -> bool:
 
 
 def _after_last_item(fields: Fields, kind: str | None, last_id: str | None) -> dict[str, Any] | None:
-    """A cursor that the answer does not name, where its envelope is one whose cursor is the last item's id."""
+    """A cursor not named by the answer, if its envelope is of a kind whose cursor is the last item's id."""
     data = read_table("pagination.toml")
     more = stated_more(fields)
     if last_id is None or more is None or not _has_more(fields):

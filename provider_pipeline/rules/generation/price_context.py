@@ -1,4 +1,4 @@
-"""Context for the prices of a rule in the making: columns, choices, and the words around them."""
+"""Data of the search for prices: columns, choices, and the texts around them."""
 
 import math
 from collections.abc import Container, Iterable, Mapping
@@ -26,7 +26,7 @@ _SIDES: Final = ("input", "output")
 
 @dataclass(frozen=True)
 class PriceChoice:
-    """A path that could be a price; `why` says what its unit was inferred from, `column` has the amounts."""
+    """A path that may be a price; `why` is the evidence for its unit, `column` holds the amounts."""
 
     expression: str
     score: float
@@ -37,11 +37,11 @@ class PriceChoice:
 
     @property
     def written_unit(self) -> Any:
-        """The unit as a rule document has it."""
+        """The unit, as written in a rule document."""
         return self.unit if isinstance(self.unit, str) else self.unit.model_dump()
 
     def repeats(self, other: "PriceChoice") -> bool:
-        """Whether it says nothing else than another one."""
+        """Whether it gives the same result as another one."""
         amounts = other.column.by_owner
         return self.unit == other.unit and all(
             math.isclose(number(value) or 0, number(amounts.get(owner)) or 0, rel_tol=1e-6)
@@ -49,7 +49,7 @@ class PriceChoice:
         )
 
     def summary(self) -> dict[str, Any]:
-        """The choice as evidence in a rule."""
+        """The choice, for the evidence in a rule."""
         return {
             "expression": self.expression,
             "score": round(self.score, 4),
@@ -64,11 +64,11 @@ class ListingPrices:
     """The price fields of a rule.
 
     Args:
-        choices: The paths that could be each price, by the rule's field, the best first.
+        choices: The possible paths of each price, by the rule's field, the best first.
         tiers: Expressions by field.
         stated_currency: JMESPath to the text that names the currency of an item's prices.
-        currency: The currency of all prices, if the answer names one around its items, or the prices' names do.
-        others: Currencies other than USD in which prices are, as the listing writes them.
+        currency: The currency of all prices, if the answer or the prices' names state one.
+        others: Other currencies of prices than USD, as written in the listing.
         listed: The amounts in lists, read or not.
     """
 
@@ -87,7 +87,7 @@ class ListingPrices:
 
 @dataclass(frozen=True)
 class Priced:
-    """A column of prices, with what its name says."""
+    """A column of prices, with the meaning of its name."""
 
     column: Column
     name: PriceName
@@ -116,18 +116,18 @@ class MainPrices:
 
     @property
     def first(self) -> Column:
-        """The input price, or the output price if there is no other."""
+        """The input price, or else the output price."""
         return next(iter(self.sides.values())).column
 
 
 def beside(column: Column, columns: dict[Path, Column], kind: str, levels: int) -> Column | None:
-    """The texts that name the prices' unit or currency, in the same object or in one around it.
+    """The texts that name the prices' unit or currency, in the same object or an enclosing one.
 
     A unit may also be a whole number of tokens (`"per": 1000`), which a rule reads as a text.
     """
     table = read_table("fields.toml")["price"]
     around = [column.path[:-1][: len(column.path) - 1 - level] for level in range(min(levels, len(column.path)))]
-    # Where the name says what is counted, a kind adds nothing.
+    # If the name states the thing counted, a kind adds nothing.
     kinds = table["kind_keys"] if kind == "unit_keys" and not _says_unit(column) else ()
     for parent in around:
         for other in columns.values():
@@ -146,7 +146,7 @@ def beside(column: Column, columns: dict[Path, Column], kind: str, levels: int) 
 
 
 def is_count(column: Column) -> bool:
-    """Whether a number says for how many units an amount is."""
+    """Whether a number is the count of units that an amount is for."""
     table = read_table("fields.toml")["price"]
     is_own = column.leaf in table["own_count_keys"] and is_about_money(column.path[:-1])
     return is_own or column.leaf in table["count_keys"]
@@ -168,7 +168,7 @@ def _says_unit(column: Column) -> bool:
 
 
 def _names_units(column: Column, kinds: Container[str]) -> bool:
-    """Whether a kind of a price is its unit, such as `characters_1m`, and not the kind of its model."""
+    """Whether a price's kind is its unit, such as `characters_1m`, not the kind of its model."""
     if column.leaf not in kinds or not is_about_money(column.path):
         return False
     modalities = read_table("fields.toml")["modality"]["values"]
@@ -177,7 +177,7 @@ def _names_units(column: Column, kinds: Container[str]) -> bool:
 
 
 def stated_currency(column: Column, columns: dict[Path, Column]) -> Column | None:
-    """The texts that name a price's currency: the nearest ones around it, else the only ones of the item."""
+    """The texts that name a price's currency: the nearest enclosing ones, else the item's only ones."""
     nearest = beside(column, columns, "currency_keys", levels=len(column.path))
     if nearest is not None:
         return nearest
@@ -192,8 +192,8 @@ class PricesCurrency(NamedTuple):
 
     Attributes:
         priced: The prices in it.
-        code: ISO 4217; None if nothing is said, which may stand for USD.
-        unknown: What is named instead of one known currency.
+        code: ISO 4217; None if none is stated, which may mean USD.
+        unknown: The text stated in place of a single known currency.
     """
 
     priced: list[Priced]
@@ -208,9 +208,9 @@ def prices_currency(
 
     Args:
         priced: The prices of known components.
-        units: Further ones, which only their units explain.
+        units: Further prices, whose components only their units explain.
         columns: The columns of the items.
-        around: The text that names the unit of all models' prices.
+        around: The answer's text that names the unit of all models' prices.
     """
     priced, code = _by_names(priced)
     sides = [one.column for one in priced if not set(one.name.components).isdisjoint(_SIDES)]
@@ -227,7 +227,7 @@ def prices_currency(
 
 
 def _by_names(priced: list[Priced]) -> tuple[list[Priced], str | None]:
-    """The prices of one currency, where names tell several apart (`usd`, `cny`): USD if there is one."""
+    """The prices of one currency if names distinguish several (`usd`, `cny`); USD if it is among them."""
     named = {one.name.currency for one in priced if one.name.currency}
     if not named or USD in named:
         return [one for one in priced if one.name.currency in (None, USD)], None
@@ -238,7 +238,7 @@ def _by_names(priced: list[Priced]) -> tuple[list[Priced], str | None]:
 
 
 def text_around(answer: Any, listing: Path, kind: str) -> str | None:
-    """The unit or currency that an answer names beside or around its listing, if any, as it writes it."""
+    """The text of a unit or currency beside or around an answer's listing, if any."""
     keys = read_table("fields.toml")["price"][kind]
     node = answer
     for key in (*listing, None):

@@ -1,4 +1,4 @@
-"""Prices that an item lists as entries: told apart by texts, by prompt size, or nested in other lists."""
+"""Reads an item's lists of prices, whose entries differ by label or prompt size, or hold further lists."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ _OF_A_VARIANT: Final = {"image", "video", "audio", "time", "condition"}
 
 
 class _Listed(NamedTuple):
-    """One item's list: the item's position, and the objects in the list."""
+    """A list of an item: the item's position, and the list's objects."""
 
     owner: int
     entries: list[dict[str, Any]]
@@ -33,13 +33,13 @@ class _Listed(NamedTuple):
 
 @dataclass(frozen=True)
 class ListedPrices:
-    """What lists of prices hold.
+    """The prices in lists.
 
     Args:
         columns: Amounts, and the texts that name their unit and currency, by path; a path includes the labels' texts.
-        tiers: Lists of `above` and `amount` by path: what an expression of a rule gives for `price.COMPONENT.tiers`.
-        variants: Amounts by size or quality, by what a rule looks them up with.
-        conditional: Amounts that hold under a condition, such as some hours of the day, and are no price of the model.
+        tiers: Lists of `above` and `amount` by path, the result of a rule's expression for `price.COMPONENT.tiers`.
+        variants: Amounts by size or quality, by the expression with which a rule looks them up.
+        conditional: Amounts valid only under a condition, such as some hours of the day; not the model's prices.
     """
 
     columns: dict[Path, Column] = field(default_factory=dict)
@@ -85,7 +85,7 @@ def _read(path: Path, base: str, lists: list[_Listed], found: ListedPrices, nest
     labels = _labels(lists)
     if not labels:
         if is_about_money(path) and all(len(entries) == 1 for _, entries in lists):
-            # One price now may become several later, such as one for each date: then none is known to hold.
+            # A single price now may be followed by several, such as one per date: then none is known to be valid.
             _read_single(path, f"([{base}][?length(@) == `1`] | [0])[0]", lists, found)
         else:
             _name_unread(path, f"{base}[]", lists, found)
@@ -93,7 +93,7 @@ def _read(path: Path, base: str, lists: list[_Listed], found: ListedPrices, nest
     nested: dict[tuple[Path, str], list[_Listed]] = {}
     for owner, entries in lists:
         for entry in entries:
-            # What counts images or seconds is another price than what counts tokens, whatever else its labels say.
+            # A price per image or second differs from one per token even if their labels are equal.
             units = [key for key, value in entry.items() if key not in labels and _is_other_unit(key, value)]
             keys = [*labels, *units]
             texts = tuple(str(entry[key]) for key in keys)
@@ -137,7 +137,7 @@ def _read_single(path: Path, chosen: str, lists: list[_Listed], found: ListedPri
 
 
 def _name_unread(path: Path, base: str, lists: list[_Listed], found: ListedPrices) -> None:
-    """Keep the amounts in entries that nothing tells apart, and in lists inside them, to be named as unread."""
+    """Keep the amounts in indistinguishable entries, and in lists inside them, to report them as unread."""
     if len(path) > MAX_DEPTH:
         return
     for owner, entries in lists:
@@ -150,7 +150,7 @@ def _name_unread(path: Path, base: str, lists: list[_Listed], found: ListedPrice
 
 
 def _in_force(lists: list[_Listed], base: str) -> tuple[list[_Listed], str]:
-    """The entries that a boolean marks as the present ones, if there is such a mark; else all."""
+    """The entries that a boolean marks as current; all if there is no such mark."""
     keys = read_table("prices.toml")["current"]["keys"]
     entries = [entry for each in lists for entry in each.entries]
     for key in keys:
@@ -161,7 +161,7 @@ def _in_force(lists: list[_Listed], base: str) -> tuple[list[_Listed], str]:
 
 
 def _at_all_hours(path: Path, lists: list[_Listed], base: str, found: ListedPrices) -> tuple[list[_Listed], str]:
-    """The entries that hold at any time of the day; the others are only named as unread."""
+    """The entries valid at any time of day; the others are reported as unread."""
     hours = dict.fromkeys(
         key for each in lists for entry in each.entries for key, value in entry.items() if _is_time_of_day(value)
     )
@@ -187,7 +187,7 @@ def _is_time_of_day(value: Any) -> bool:
 
 
 def _read_variants(path: Path, base: str, lists: list[_Listed], found: ListedPrices) -> bool:
-    """Read a list with an entry for each size or quality of what the list prices; whether it is one."""
+    """Read a list with an entry for each size or quality of its component; returns whether it is one."""
     entries = [entry for each in lists for entry in each.entries]
     table = read_table("fields.toml")["price"]
     explaining = {*table["unit_keys"], *table["currency_keys"]}
@@ -197,7 +197,7 @@ def _read_variants(path: Path, base: str, lists: list[_Listed], found: ListedPri
     told = [[tuple(_told(key, entry.get(key)) for key in labels) for entry in held] for _, held in lists]
     texts_of_labels = {entry[key] for entry in entries for key in labels if isinstance(entry.get(key), str)}
     if any(price_name((text,)).meaning - _OF_A_VARIANT for text in texts_of_labels):
-        return False  # such as "input": what is charged for, not its size
+        return False  # such as "input": a component, not a size
     if not amounts or not labels or not all(len({*texts}) == len(texts) and all(map(any, texts)) for texts in told):
         return False
     for (owner, held), texts in zip(lists, told, strict=True):
@@ -213,7 +213,7 @@ def _read_variants(path: Path, base: str, lists: list[_Listed], found: ListedPri
 
 
 def _told(key: str, value: Any) -> str:
-    """The words that an entry's label adds to the name of its price; none without a label."""
+    """The words that an entry's label adds to its price's name; none without a label."""
     if value is None or isinstance(value, (list, dict)):
         return ""
     if isinstance(value, bool):
@@ -222,9 +222,9 @@ def _told(key: str, value: Any) -> str:
 
 
 def _labels(lists: list[_Listed]) -> list[str]:
-    """The keys whose texts tell the entries of every item apart; empty if none do.
+    """The keys whose texts distinguish the entries of every item; empty if there are none.
 
-    Units are labels only where the entries cannot be told apart without them: else a rule reads them from each row.
+    Units are labels only if the other keys do not suffice; otherwise a rule reads them from each row.
     """
     entries = [entry for each in lists for entry in each.entries]
     table = read_table("fields.toml")["price"]
@@ -235,7 +235,7 @@ def _labels(lists: list[_Listed]) -> list[str]:
     ]
     counted = any(snake(key) in table["count_keys"] and number(value) for key, value in entries[0].items())
     if (not telling and not units) or (counted and not any(snake(key) in table["count_keys"] for key in named)):
-        return []  # of an unknown number of units, for one
+        return []  # such as one of an unknown number of units
     for labels in (telling, [*telling, *units]):
         if labels and all(
             len({tuple(entry[label] for label in labels) for entry in held}) == len(held) for _, held in lists
@@ -256,7 +256,7 @@ def _is_label(value: Any) -> bool:
 
 
 def _tells(key: str, lists: list[_Listed]) -> bool:
-    """Whether the values under a key are few and speak of prices, as kinds of a price do and names of models do not."""
+    """Whether a key's values are few and are words about prices (kinds of a price, not names of models)."""
     entries = [entry[key] for each in lists for entry in each.entries]
     if not all(isinstance(entry, str) for entry in entries):
         # A count of units, such as 1,000,000 under "per"; the same for all in a list that has no other.
@@ -275,7 +275,7 @@ def _tells(key: str, lists: list[_Listed]) -> bool:
 
 
 def _read_tiers(path: Path, base: str, lists: list[_Listed], found: ListedPrices) -> bool:
-    """Read a list with an entry for each range of prompt sizes; whether it is one."""
+    """Read a list with an entry for each range of prompt sizes; returns whether it is one."""
     entries = [entry for each in lists for entry in each.entries]
     start = _size_in(entries, "from")
     if start is None:
@@ -294,7 +294,7 @@ def _read_tiers(path: Path, base: str, lists: list[_Listed], found: ListedPrices
     if not amounts:
         return False
     texts = {*table["unit_keys"], *table["currency_keys"]}
-    # A key that only some entries have is a condition, such as the hours of the day in which they hold.
+    # A key in only some entries is a condition, such as their hours of the day.
     conditions = [
         key
         for key in keys
@@ -336,7 +336,7 @@ def _is_true(value: Any) -> bool:
 
 
 class _Size(NamedTuple):
-    """Where entries hold a prompt size: the JMESPath from an entry, and its steps."""
+    """Location of the prompt size in an entry: its JMESPath, and the path's steps."""
 
     expression: str
     steps: tuple[str | int, ...]
@@ -352,7 +352,7 @@ class _Size(NamedTuple):
 
 
 def _size_in(entries: list[dict[str, Any]], kind: str) -> _Size | None:
-    """Where entries hold the size from which, or to which, they hold."""
+    """Location of the entries' lower or upper prompt size."""
     found = (size for size in _possible_sizes(entries, kind) if _are_sizes([size.read(entry) for entry in entries]))
     return next(found, None)
 

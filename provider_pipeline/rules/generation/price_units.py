@@ -24,22 +24,22 @@ from provider_pipeline.rules.values import Unit, UnitByRow, number, unit_factors
 
 _NUMBER = re.compile(r"\d[\d.,]*(e[-+]?\d+)?", re.IGNORECASE)
 _TYPICAL: Final = 0.6
-"""A middling price of a million tokens, in USD."""
+"""A typical median price of a million tokens, in USD."""
 _PLAUSIBLE: Final = (0.0005, 600.0)
 _LIKELY: Final = (0.005, 120.0)
-"""Middling prices of a million tokens where nothing but the magnitude tells the unit."""
+"""Range of the median price of a million tokens, in USD, where only the magnitude indicates the unit."""
 _POSSIBLE: Final = (0.004, 700.0)
-"""Prices of a million tokens, from the lowest to the highest."""
+"""The lowest and the highest plausible price of a million tokens, in USD."""
 _DEAR: Final = 60.0
 _CLEAR: Final = 1.2
 _CLEAR_OF_A_THOUSAND: Final = 2.0
-"""Powers of ten by which a magnitude must be more usual in a unit than in any other possible one: thousands of tokens
-are rarely meant where nothing says so."""
+"""Powers of ten by which a unit must fit a magnitude better than any other possible unit: a price per thousand tokens
+is usually stated as such."""
 _SEVERAL: Final = 6
-"""From this many prices on, the middling one is a likely one, or the unit is not what it seems."""
+"""With at least this many prices, a median above `_LIKELY` refutes a unit."""
 _ZEROS: Final = ("0", "0.0", "0.00", "0.000000")
 _OF_TOKENS: Final = ("usd_per_token", "usd_per_million_tokens")
-"""Where a name speaks of tokens, and of no thousand."""
+"""Candidate units if a name mentions tokens but no thousand."""
 _BY_MAGNITUDE: Final = ("usd_per_token", "usd_per_thousand_tokens", "usd_per_million_tokens")
 _HUNDRED_MILLIONS: Final = "cents_per_100_million_tokens"
 _RATE: Final = {"rate", "rates"}
@@ -50,10 +50,10 @@ _FRACTIONS: Final = {
     "million": ("cents_per_million_tokens", "cents_per_100_million_tokens", "micro_usd_per_million_tokens"),
     "billion": (),
 }
-"""Units of whole numbers whose scale is named: integers are used to avoid fractions of a dollar."""
+"""Units of whole amounts with a named scale: integers avoid fractions of a dollar."""
 _MIN_WHOLE: Final = 100
 _ONLY_OF_A_TOKEN: Final = 1e-5
-"""Below this, in USD, an amount is that of a token: for a thousand tokens or an image it would be next to nothing."""
+"""Below this, in USD, an amount must be per token: it is too small for a thousand tokens or an image."""
 
 _COUNTED_BY: Final = {
     "image": "image",
@@ -62,7 +62,7 @@ _COUNTED_BY: Final = {
     "request": "thousand_requests",
     "page": "page",
 }
-"""Stored units by what is counted."""
+"""Stored units by the thing counted."""
 
 Columns = Iterable[Column]
 
@@ -70,13 +70,13 @@ Columns = Iterable[Column]
 def token_unit(
     columns: list[Column], named: Column | None, currency: str | None, around: str | None = None
 ) -> tuple[Unit | None, str]:
-    """The unit of token prices, and what it was inferred from.
+    """The unit of token prices, and the evidence for it.
 
     Args:
-        columns: The input price, and the output price beside it if there is one, which is judged with it.
-        named: The texts that name the unit.
-        currency: The currency of the prices, if it is known.
-        around: The text that names the unit of all models' prices.
+        columns: The input price, and the output price beside it, if any; they are judged together.
+        named: Texts beside the prices that name their unit.
+        currency: The prices' currency, if known.
+        around: The answer's text that names the unit of all models' prices.
     """
     if (worth := currency_worth(currency)) != 1:
         columns = [_divided(column, worth) for column in columns]
@@ -99,8 +99,8 @@ def token_unit(
             return unit, why
     if not amounts:
         return _only_zero(columns[0].expression), "no price above zero"
-    # One side alone tells too little: embeddings at 0.02 per million look like images at 0.02 each. So small an amount
-    # that it can only be that of a token is an exception.
+    # One side alone is ambiguous: embeddings at 0.02 per million look like images at 0.02 each. An amount so small
+    # that it can only be per token is an exception.
     paired = len(columns) > 1 and all(positive([column]) for column in columns)
     is_certain = paired or max(amounts) < _ONLY_OF_A_TOKEN
     return (_likely_unit(amounts, columns[0].words) if is_certain else None), "the magnitude of the prices"
@@ -123,7 +123,7 @@ def _divided(column: Column, worth: float) -> Column:
 
 
 def own_token_unit(column: Column, named: Column | None, shared: Unit | None, like: Column | None) -> Unit | None:
-    """The unit of another token price: as its own texts or words say, else that of the price beside it.
+    """The unit of another token price: from its own texts or words, else the unit of the price beside it.
 
     Args:
         column: The price.
@@ -151,9 +151,9 @@ def _with_money(shared: Unit | None, money: str) -> str | None:
 
 
 def counted_unit(column: Column, per: str, named: Column | None, shared: Unit | None) -> Unit | None:
-    """The unit of a price that counts images, seconds, requests ...: one of them each, unless its words say otherwise.
+    """The unit of a price of images, seconds, requests ...: of a single one unless its words state a number.
 
-    Amounts are in the money of the token prices beside them: an item has one money.
+    An item uses one unit of money: that of the token prices beside it.
     """
     name = price_name(column.path)
     if named is not None:
@@ -179,7 +179,7 @@ def _counted_by_text(text: str, words: Sequence[str], per: str) -> str | None:
 
 
 def components_by_unit(column: Column, text: str) -> Iterator[tuple[str, str]]:
-    """What a price that only its unit explains could be the price of, with that unit: `unit_price` beside `image`."""
+    """Possible components, with the unit, of a price that only its unit explains: `unit_price` beside `image`."""
     name = price_name(column.path)
     for counted, per in _COUNTED_BY.items():
         unit = _counted_by_text(text, name.words, per)
@@ -224,7 +224,7 @@ def _scale_name(scale: str) -> str:
 
 
 def rows_where(column: Column, texts: Column, wanted: Container[str]) -> Column:
-    """The column's values in those rows whose text is a wanted one."""
+    """The column's values in rows with one of the wanted texts."""
     held = texts.by_owner
     rows = {owner: value for owner, value in column.by_owner.items() if held.get(owner) in wanted}
     return Column(column.path, [*rows.values()], [*rows])
@@ -246,7 +246,7 @@ def _unit_by_text(text: str, amounts: list[float], words: Sequence[str]) -> str 
     text = unit_text(text)
     plain, named = squashed(text), words_of(text)
     unit = next((name for name, entry in read_table("units.toml")["unit"].items() if plain in entry["text"]), None)
-    # A text such as "tokens" leaves it to the names how many.
+    # After a text such as "tokens", the names state the number.
     if unit is None and (scale := scale_of(named, is_unit=True) or ("token" in plain and scale_of(words))):
         unit = f"usd_per_{_scale_name(scale)}"
     if unit is not None and (money := money_of([*words, *named])):
@@ -265,7 +265,7 @@ def _unit_of_scale(scale: str, words: Sequence[str], amounts: list[float]) -> st
         return unit
     if money is not None or any(amount != int(amount) for amount in amounts):
         return None
-    # Fractions are only a hundred times apart: all amounts must be prices in one of them, and in no other.
+    # Fractions differ only by a factor of a hundred, so all amounts must be plausible in exactly one of them.
     low, high = _POSSIBLE
     fitting = [
         name
@@ -278,7 +278,7 @@ def _unit_of_scale(scale: str, words: Sequence[str], amounts: list[float]) -> st
 
 
 def _value_words(column: Column) -> tuple[str, ...]:
-    """The words after the number in prices written as texts, if all have the same."""
+    """The words after the number in prices written as texts, if all are the same."""
     found = {words_of(_NUMBER.sub("", value, count=1)) for value in column.values if isinstance(value, str)}
     return found.pop() if len(found) == 1 else ()
 
@@ -289,7 +289,7 @@ def positive(columns: Columns) -> list[float]:
 
 
 def is_plausible(amounts: list[float], unit: str) -> bool:
-    """Whether the middling amount can be true in a unit."""
+    """Whether the median amount is plausible in a unit."""
     scale = unit_scales()[unit]
     middle = median(amounts) * scale.factor
     if scale.per != TOKENS:
@@ -300,10 +300,10 @@ def is_plausible(amounts: list[float], unit: str) -> bool:
 
 
 def _likely_unit(amounts: list[float], words: Sequence[str]) -> str | None:
-    """The unit by magnitude alone: thousands of tokens are not guessed where a name speaks of a token."""
+    """The unit by magnitude alone; never per thousand tokens if a name mentions a token."""
     if min(amounts) >= _MIN_WHOLE and all(amount == int(amount) for amount in amounts):
         money = set(read_table("fields.toml")["price"]["money"]).intersection(words)
-        # So many tokens a minute are a rate, too.
+        # Tokens per minute are a rate, too.
         units: tuple[str, ...] = () if money and money <= _RATE else _OF_WHOLE_TOKENS
     elif max(amounts) < _ONLY_OF_A_TOKEN:
         units = _OF_TOKENS[:1]
@@ -314,9 +314,9 @@ def _likely_unit(amounts: list[float], words: Sequence[str]) -> str | None:
 
 
 def _unit_by_magnitude(amounts: list[float], units: tuple[str, ...]) -> str | None:
-    """The unit in which the middling amount is the most usual; None if another unit is possible and nearly as usual.
+    """The unit in which the median amount is the most typical; None if another possible unit is nearly as typical.
 
-    0.03 and 0.06 can be the prices of a million tokens of a small model, or of a thousand of a large one.
+    0.03 and 0.06 may be prices per million tokens of a small model, or per thousand tokens of a large one.
     """
     middle, (low, high) = median(amounts), _POSSIBLE
     far = {unit: abs(math.log10(middle * unit_factors()[unit] / _TYPICAL)) for unit in units}
@@ -330,6 +330,6 @@ def _unit_by_magnitude(amounts: list[float], units: tuple[str, ...]) -> str | No
 
 
 def median(amounts: list[float]) -> float:
-    """The middling amount."""
+    """The median amount."""
     ordered = sorted(amounts)
     return ordered[len(ordered) // 2]

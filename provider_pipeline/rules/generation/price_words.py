@@ -47,22 +47,22 @@ _COUNT: Final = re.compile(r"([1-9]\d*)([km]?)")
 _SCALE_OF_COUNT: Final = {10_000: "ten_thousand", 100_000: "hundred_thousand"}
 _UNKNOWN_SCALE: Final = "other"
 _NAMED_SCALES: Final = (1, 1_000, 1_000_000)
-"""Numbers that `_SCALES` has."""
+"""The numbers among `_SCALES`."""
 _TOKEN_WORDS: Final = frozenset(("token", "tokens", "mtok", "ktok"))
 _COUNTED: Final = ("image", "time", "character", "request", "page")
 
 
 class PriceName(NamedTuple):
-    """What a path says of the price at it.
+    """The meaning of a price's path.
 
     Attributes:
         meaning: The concepts, without those of scale and money.
-        components: What it could be the price of, the likeliest first.
-        own: Where in the path the price's own name begins; what is before it is around all prices of the model.
-        above: The prompt size above which it holds.
+        components: Possible components, the likeliest first.
+        own: Position in the path where the price's own name begins; the part before is common to the model's prices.
+        above: The prompt size, in tokens, above which it applies.
         currency: The ISO 4217 code in the name.
-        unknown: How many words of the own name are not known.
-        around: How many words before it are not known.
+        unknown: Number of unknown words in the own name.
+        around: Number of unknown words before it.
         words: The words of the own name.
     """
 
@@ -77,7 +77,7 @@ class PriceName(NamedTuple):
 
     @property
     def money(self) -> str | None:
-        """The money of the amounts, such as `cents`, if the name says it."""
+        """The amounts' unit of money, such as `cents`, if the name states it."""
         return money_of(self.words)
 
 
@@ -89,7 +89,7 @@ def _concepts() -> Mapping[str, str]:
 
 @functools.cache
 def _components() -> Mapping[frozenset[str], tuple[str, ...]]:
-    """Components by meaning; of several, the one that names it earlier comes first."""
+    """Components by meaning; those that list the meaning earlier come first."""
     found: dict[frozenset[str], list[tuple[int, str]]] = {}
     for component, entry in read_table("prices.toml")["component"].items():
         for place, meaning in enumerate(entry["means"]):
@@ -98,7 +98,7 @@ def _components() -> Mapping[frozenset[str], tuple[str, ...]]:
 
 
 def components_of(meaning: frozenset[str]) -> tuple[str, ...]:
-    """What concepts could be the price of, the likeliest first."""
+    """The components that concepts can mean, the likeliest first."""
     return _components().get(meaning, ())
 
 
@@ -109,7 +109,7 @@ def means_of(component: str) -> list[frozenset[str]]:
 
 @functools.lru_cache(maxsize=4096)
 def price_name(path: Path) -> PriceName:
-    """What a path says of the price at it."""
+    """Interpret the path of a price."""
     meaning: set[str] = set()
     above: int | None = None
     currency: str | None = None
@@ -154,7 +154,7 @@ def _currency_sign() -> re.Pattern[str]:
 
 
 def currency_in_unit(text: str) -> str:
-    """The currency in a unit's text, USD by default; a sign that several currencies share is returned as it is."""
+    """The currency in a unit's text, USD by default; a sign shared by several currencies is returned unchanged."""
     if sign := _currency_sign().search(text):
         return currency_code(sign[0]) or sign[0]
     return _currency_in(words_of(text)) or USD
@@ -165,7 +165,7 @@ def _has_money(words: Sequence[str]) -> bool:
 
 
 def is_about_money(path: Path) -> bool:
-    """Whether a path has a word of money."""
+    """Whether a path contains a word for money."""
     return any(_has_money(words_of(key)) for key in path)
 
 
@@ -179,7 +179,7 @@ def _spelt(key: str) -> str:
 
 
 def _without_size(words: tuple[str, ...]) -> tuple[list[str], int | None]:
-    """The words without those of a prompt size (`above_200k_tokens`), and the size; 0 for prices below it."""
+    """The words without a prompt size (`above_200k_tokens`), and the size; 0 for prices below it."""
     for place, word in enumerate(words[:-1]):
         size = _SIZE.fullmatch(words[place + 1]) if word in (*_TIER_WORDS, *_BASE_WORDS) else None
         if size is not None and (tokens := int(size[1]) * _SIZES[size[2]]) >= _SMALLEST_SIZE:
@@ -207,9 +207,9 @@ def _found(words: Sequence[str]) -> list[str]:
 
 
 def meaning_with(name: PriceName, unit: str, counted: str) -> frozenset[str] | None:
-    """What a name says together with its unit, which counts images, seconds ...; None if it has an unknown word.
+    """Meaning of a name with its unit, which counts images, seconds ...; None if the name has an unknown word.
 
-    The units' own texts (`data/units.toml`) may say it in words that mean nothing elsewhere, such as `generation`.
+    Units' own texts (`data/units.toml`) may use words that mean nothing elsewhere, such as `generation`.
     """
     found = {*_found(words_of(unit))} - {_NEUTRAL}
     if _UNKNOWN in found or _UNKNOWN in _found(name.words):
@@ -220,28 +220,28 @@ def meaning_with(name: PriceName, unit: str, counted: str) -> frozenset[str] | N
 
 
 def is_unit(text: str) -> bool:
-    """Whether a text names a unit, of tokens or of something else that is counted."""
+    """Whether a text names a unit, of tokens or of anything else countable."""
     words = ("per", *words_of(unit_text(text)))
     return is_per_token(words) or counted_of(words) is not None
 
 
 def money_of(words: Sequence[str]) -> str | None:
-    """The money that words name, such as `cents`."""
+    """The unit of money named by words, such as `cents`."""
     return next((_MONEY[word] for word in words if word in _MONEY), None)
 
 
 def without_sizes(words: Sequence[str]) -> tuple[str, ...] | None:
-    """The words of a name without those of sizes; None if it has none but those that are a scale, too."""
+    """A name's words without sizes; None if it has none, or only sizes that may be scales."""
     sizes = {word for word in words if _OTHER_SIZE.fullmatch(word)}
     return tuple(word for word in words if word not in sizes) if sizes - {*_SCALE_SIZES} else None
 
 
 def scale_of(words: Sequence[str], *, is_unit: bool = False) -> str | None:
-    """How many tokens a price is for, by its words; `other` for a number that no unit has.
+    """The number of tokens that a price is for, by its words; `other` if no unit has that number.
 
     Args:
         words: The words of a name or a text.
-        is_unit: They are those of a unit, where any number is a number of tokens.
+        is_unit: The words are a unit's, in which any number is a number of tokens.
     """
     held = set(words)
     found = next((name for name, rows in _SCALES if any(held.issuperset(row.split()) for row in rows)), None)
@@ -256,7 +256,7 @@ def scale_of(words: Sequence[str], *, is_unit: bool = False) -> str | None:
 
 
 def counted_of(words: Sequence[str]) -> str | None:
-    """What is counted instead of tokens, if words say it: `per_image`, `price_per_audio_second`."""
+    """The thing counted instead of tokens, if words name it: `per_image`, `price_per_audio_second`."""
     if "per" in words:
         words = words[words.index("per") + 1 :]
     elif "1" not in words and "each" not in words:
@@ -267,24 +267,24 @@ def counted_of(words: Sequence[str]) -> str | None:
 
 
 def time_of(words: Sequence[str]) -> str:
-    """The length of time that a price is for."""
+    """The duration that a price is for."""
     found = [word.removesuffix("s").removesuffix("ly") for word in words]
     return next((name for name in ("minute", "hour") if name in found), "second")
 
 
 def is_per_token(words: Sequence[str]) -> bool:
-    """Whether words say that the price is per token."""
+    """Whether words state a price per token."""
     return not _TOKEN_WORDS.isdisjoint(words)
 
 
 def counts_no_tokens(text: str) -> bool:
-    """Whether a unit's text speaks of images, seconds, requests ..., not of tokens."""
+    """Whether a unit's text counts images, seconds, requests ..., not tokens."""
     plain = squashed(unit_text(text))
     return any(word in plain for word in read_table("fields.toml")["price"]["not_tokens"])
 
 
 def is_other_unit(text: str) -> bool:
-    """Whether a unit's text speaks of something else than money for a known number of tokens."""
+    """Whether a unit's text means anything but money for a known number of tokens."""
     words = words_of(unit_text(text))
     is_known = scale_of(words, is_unit=True) != _UNKNOWN_SCALE and _CONDITION not in _found(words)
     return counts_no_tokens(text) or not is_known
@@ -292,7 +292,7 @@ def is_other_unit(text: str) -> bool:
 
 @functools.lru_cache(maxsize=1024)
 def unit_text(text: str) -> str:
-    """A unit's text with the words of other scripts in English: `千tokens` is ` thousand tokens`."""
+    """A unit's text with words in other scripts translated to English: `千tokens` is ` thousand tokens`."""
     for word, english in read_table("units.toml")["written"].items():
         text = text.replace(word, f" {english} ")
     return text

@@ -1,7 +1,7 @@
 """Find the prices of a listing's items: what each is charged for, its unit, its tiers and its currency.
 
-Prices that stand together are read together: they share scale and currency unless their own words say otherwise. In
-doubt a price is not read, because a price wrong by a factor is worse than none.
+Prices in one object share scale and currency unless their own words say otherwise. A doubtful price is not read,
+because a price wrong by a factor is worse than a missing one.
 """
 
 import math
@@ -123,7 +123,7 @@ def _priced(columns: Mapping[Path, Column], shape: Shape) -> Iterator[Priced]:
 
 
 def _is_quantity(column: Column) -> bool:
-    """Whether the amounts are numbers of tokens and no prices, such as those of an estimate."""
+    """Whether the amounts are numbers of tokens, such as those of an estimate, not prices."""
     table = read_table("prices.toml")["quantity"]
     words = words_of(column.path[-1])
     if words[-1:] == () or words[-1] not in table["ends"] or is_about_money(column.path[-1:]):
@@ -134,7 +134,7 @@ def _is_quantity(column: Column) -> bool:
 
 
 def _contradicting(entry: Mapping[str, Any]) -> set[frozenset[str]]:
-    """The meanings beside which a component's own name is ambiguous."""
+    """The meanings that make a component's own name ambiguous if both occur."""
     return {frozenset(text.split()) for text in entry.get("not_beside", ())}
 
 
@@ -145,7 +145,7 @@ def _has_scale(words: tuple[str, ...], scales: Iterable[str]) -> bool:
 def _main_group(
     priced: list[Priced], columns: dict[Path, Column], shape: Shape, currency: str | None, around: str | None
 ) -> MainPrices | None:
-    """The best pair of input and output price whose unit is certain; None if two are as good and differ."""
+    """The best pair of input and output price with a certain unit; None if two different pairs are equally good."""
     groups: dict[Path, dict[str, list[Priced]]] = {}
     for one in priced:
         for side in set(one.name.components[:1]).intersection(_SIDES):
@@ -174,7 +174,7 @@ def _main_group(
 
 
 def _are_several(best: Priced, held: list[Priced]) -> bool:
-    """Whether others are as good and say something else: a price with its tax and without, or of a prompt size."""
+    """Whether equally good choices differ, such as a price with and without tax, or for a prompt size."""
     others = [one for one in held if one.amounts != best.amounts]
     plain = tuple(word for word in best.name.words if word not in ("1k", "1m"))
     return any(one.score == best.score or without_sizes(one.name.words) == plain for one in others)
@@ -188,7 +188,7 @@ def _group(
     currency: str | None,
     around: str | None,
 ) -> MainPrices | None:
-    """One group with its unit, which is inferred for both sides together; None if it is not certain."""
+    """One group with its unit, inferred from both prices together; None if uncertain."""
     named = {side: beside(one.column, columns, "unit_keys", levels=2) for side, one in sides.items()}
     first, *others = (side for side in _SIDES if side in sides)
     stated = stated_currency(sides[first].column, columns)
@@ -256,7 +256,7 @@ def _component(
 
 
 def _by_unit(columns: dict[Path, Column], shape: Shape) -> Iterator[tuple[str, PriceChoice]]:
-    """Prices of what the unit beside them counts: images, seconds, characters ..., which may differ from row to row."""
+    """Prices whose component follows from the unit beside them (images, seconds, characters ...), row by row."""
     for column in columns.values():
         if not is_about_money(column.path) or not all(number(value) is not None for value in column.values):
             continue
@@ -286,7 +286,7 @@ def _counts_something_else(one: Priced, named: Column | None) -> bool:
 
 
 def _may_count(one: Priced, per: str, named: Column | None, main: MainPrices | None) -> bool:
-    """Whether a price counts images, requests ... one by one; names such as `image` leave it open."""
+    """Whether a price may be per image, request ...; names such as `image` leave it open."""
     if is_per_token(one.name.words) and per != "thousand_requests":
         return False
     if named is not None or per != "image" or counted_of(one.name.words) is not None:
@@ -295,7 +295,7 @@ def _may_count(one: Priced, per: str, named: Column | None, main: MainPrices | N
 
 
 def _fits(one: Priced, unit: Unit, main: MainPrices | None, entry: Mapping[str, Any], expression: str) -> bool:
-    """Whether the amounts can be true in the unit, beside the input price of the same models."""
+    """Whether the amounts are plausible in the unit, given the same models' input price."""
     if not isinstance(unit, str):
         return True
     amounts = one.amounts
@@ -317,7 +317,7 @@ def _fits(one: Priced, unit: Unit, main: MainPrices | None, entry: Mapping[str, 
 
 
 def _add_firsts(found: ListingPrices, lists: ListedPrices, main: MainPrices | None) -> None:
-    """Of models that state a price only in a list by prompt size, the first one in that list."""
+    """Add the first price of a list by prompt size, for models without another price."""
     for path, column in lists.columns.items():
         component = next(iter(price_name(path).components), None) if path in lists.tiers else None
         name = field_name(component) if component else ""
@@ -330,7 +330,7 @@ def _add_firsts(found: ListingPrices, lists: ListedPrices, main: MainPrices | No
 
 
 def _add_tiers(found: ListingPrices, priced: list[Priced], lists: ListedPrices, main: MainPrices | None) -> None:
-    """Prices above a prompt size, of components whose base price is read."""
+    """Add prices above a prompt size, for components with a base price."""
     if main is None:
         return
     for column in sorted(lists.tiers.values(), key=lambda one: one.path):
@@ -349,14 +349,14 @@ def _add_tiers(found: ListingPrices, priced: list[Priced], lists: ListedPrices, 
 
 
 def _is_tier_of(one: Priced, base: PriceChoice, main: MainPrices) -> bool:
-    """Whether the price is in its component's unit, which a tier shares."""
+    """Whether the price is in its component's unit, as a tier must be."""
     if not _are_related(one.group, main.group):
         return False
     return own_token_unit(one.column, None, base.unit, main.first) == base.unit
 
 
 def _add_currency(found: ListingPrices, stated: Column | None, coin: str | None) -> None:
-    """Where the currency is named: nearest to the prices, else around them, else by their names or units."""
+    """Add the currency: stated nearest to the prices, else around them, else by their names or units."""
     if stated is None:
         if found.currency is None and coin:
             found.currency, found.others = coin, [coin]

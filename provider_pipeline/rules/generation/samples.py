@@ -73,11 +73,11 @@ class EndpointSample:
 
 @dataclass(frozen=True)
 class ListCandidate:
-    """A list of items that could be the listing.
+    """A list that may be the listing.
 
     Args:
         selector: JMESPath on the answer.
-        kind: How the items are held: `array`, `members`, `groups`, `member_groups`, `several_arrays`, `texts`,
+        kind: Structure of the items: `array`, `members`, `groups`, `member_groups`, `several_arrays`, `texts`,
             `text_groups`, `table` or `single`.
         path: Keys from the answer to the container.
         items: The items.
@@ -109,7 +109,7 @@ class ListCandidate:
 
 
 def possible_listings(sample: EndpointSample) -> list[ListCandidate]:
-    """Every list that could be the listing, the best first; the stated one alone, if its selector finds items."""
+    """All possible listings, the best first; only the stated one, if its selector finds items."""
     stated = sample.stated
     found = candidates(sample.listing)
     if stated.selector is not None:
@@ -125,7 +125,7 @@ def _at_selector(answer: Any, selector: str, found: list[ListCandidate]) -> list
         return known
     read = compiled(selector)
     items = read.getter(answer)
-    # As if the items were the whole answer: a map among them, or within them, is not what was stated.
+    # The items as the whole answer: a map among or within them is not what was stated.
     at_top = [each for each in candidates(items) if each.selector == "[*]"] if isinstance(items, list) else []
     return [replace(each, selector=selector, path=read.leading_keys) for each in at_top]
 
@@ -150,7 +150,7 @@ def with_details(listing: ListCandidate, sample: EndpointSample) -> ListCandidat
 
 
 def candidates(sample: Any) -> list[ListCandidate]:
-    """Every list that could be the listing, the best first."""
+    """All possible listings, the best first."""
     found: list[ListCandidate] = []
     for each in lists(sample):
         if len(found) >= MAX_CANDIDATES:
@@ -169,7 +169,7 @@ def candidates(sample: Any) -> list[ListCandidate]:
 
 def rival(chosen: ListCandidate, others: list[ListCandidate]) -> ListCandidate | None:
     """Another list that is nearly as likely and would give other models."""
-    # Next to an id with its owner is the same id without.
+    # The runner-up of an id with its owner is the same id without it.
     ids = {text for choice in chosen.ids[: 1 + ("owner" in chosen.ids[0].reasons)] for text in choice.values}
     for other in others:
         if other is chosen or chosen.kind == "several_arrays":
@@ -185,7 +185,7 @@ def rival(chosen: ListCandidate, others: list[ListCandidate]) -> ListCandidate |
 
 
 def _is_sibling(chosen: ListCandidate, other: ListCandidate) -> bool:
-    """Whether the other list is of the same form as the chosen one, and left unread beside it."""
+    """Whether the other list is an unread sibling of the chosen one, of the same form."""
     return (
         other.score >= _SIBLING * chosen.score
         and other.reasons["container"] >= UNLIKELY
@@ -195,7 +195,7 @@ def _is_sibling(chosen: ListCandidate, other: ListCandidate) -> bool:
 
 
 def _single_model(sample: Any) -> list[ListCandidate]:
-    """An answer that is itself one model: of a known family, or said to be what a server runs."""
+    """An answer that is itself a single model: of a known family, or stated to be the server's model."""
     candidate = _scored(FoundList("[@]", "single", (), [sample])) if isinstance(sample, dict) else None
     if candidate is None or candidate.ids[0].depth != 0:
         return []
@@ -305,7 +305,7 @@ def _joined(found: list[ListCandidate]) -> ListCandidate | None:
 
 
 def _together(lists: list[ListCandidate], place: int) -> ListCandidate | None:
-    """The best of the lists with its siblings; the key at this place of their paths tells them apart."""
+    """The best of the lists with its siblings; their paths differ by the key at this position."""
     if len(lists) < 2:
         return None
     best = max(lists, key=lambda candidate: (candidate.score, candidate.selector))
@@ -328,7 +328,7 @@ def _together(lists: list[ListCandidate], place: int) -> ListCandidate | None:
 
 
 def _purpose(key: str) -> bool:
-    """Whether a key says what the models below it are for."""
+    """Whether a key names a purpose of the models below it."""
     return bool(task_meanings(squashed(key)))
 
 

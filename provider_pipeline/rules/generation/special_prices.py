@@ -1,4 +1,4 @@
-"""Prices that listings write in ways of their own: by size or quality, of images beside image tokens, and as ratios.
+"""Infers unusual prices: by size or quality, of images mixed with image tokens, and as ratios.
 
 Sizes, qualities and the forms of ratios are data (`data/prices.toml`).
 """
@@ -20,7 +20,7 @@ _MAX_VARIANTS: Final = 60
 _WORDS: Final = re.compile(r"[^A-Za-z0-9]+")
 _MIN_QUALITIES: Final = 2
 _SAME: Final = (0.2, 5.0)
-"""A price of an image that is this near to that of an input token is one of an image token."""
+"""An image price whose ratio to the input token's price is in this range is per image token."""
 _SAME_OUTPUT: Final = 150.0
 _APART: Final = 20.0
 _DEAR_IMAGE: Final = 1.0
@@ -28,11 +28,11 @@ _PER_TOKEN: Final = 1_000_000
 
 
 def ratio_choices(shape: Shape, *, named_like_prices: bool) -> Iterator[tuple[str, PriceChoice]]:
-    """Prices that a listing writes as ratios, by field.
+    """Prices written as ratios, by field.
 
     Args:
         shape: The items.
-        named_like_prices: Only those in fields that others use for prices; or only the others.
+        named_like_prices: Whether to return those in fields that other listings use for prices, or all others.
     """
     for form in read_table("prices.toml")["ratios"].values():
         if form.get("named_like_prices", False) is not named_like_prices:
@@ -73,7 +73,7 @@ def _choices_by_ratio(
 
 
 class Variant(NamedTuple):
-    """A price of a size or quality; `path` is its path without the words that name these, `name` these words."""
+    """A price for a size or quality; `name` is the words for these, `path` its path without them."""
 
     path: Path
     name: str
@@ -81,7 +81,7 @@ class Variant(NamedTuple):
 
 
 def _split(path: Path) -> tuple[Path, list[str]]:
-    """A path without the words of a size or quality, and these words."""
+    """Split the words of a size or quality off a path."""
     rest: list[str] = []
     found: list[str] = []
     for key in path:
@@ -101,7 +101,7 @@ def _split(path: Path) -> tuple[Path, list[str]]:
 
 
 def component_by_size(path: Path) -> str | None:
-    """The component at a path without its size, if it is one that sizes tell apart."""
+    """The component at a path without its size, if it is priced by size."""
     name = price_name(path)
     if name.unknown or is_per_token(name.words):
         return None
@@ -111,7 +111,7 @@ def component_by_size(path: Path) -> str | None:
 
 
 def variants_among(columns: Mapping[Path, Column]) -> list[Variant]:
-    """The prices whose paths name a size or quality."""
+    """The prices with a size or quality in their paths."""
     groups: dict[Path, list[tuple[list[str], Column]]] = {}
     for column in columns.values():
         rest, words = _split(column.path)
@@ -129,7 +129,7 @@ def variants_among(columns: Mapping[Path, Column]) -> list[Variant]:
 def variant_choices(
     variants: Iterable[Variant], columns: dict[Path, Column], shape: Shape, main: MainPrices | None
 ) -> Iterator[tuple[str, PriceChoice]]:
-    """The rule's fields for the prices whose unit is certain."""
+    """The rule's fields of the prices with a certain unit."""
     for variant in list(variants)[:_MAX_VARIANTS]:
         component = component_by_size(variant.path)
         name = field_name(f"{component}_{variant.name}")
@@ -152,14 +152,14 @@ def variant_choices(
 
 
 def _is_money_certain(one: Priced, main: MainPrices | None) -> bool:
-    """Whether amounts can be taken for dollars: 4 alone could as well be the cents of an image."""
+    """Whether amounts are certainly dollars: 4 alone may also be the cents for an image."""
     return main is not None or counted_of(one.name.words) is not None or one.name.currency is not None
 
 
 def split_expression(component: str, one: Priced, main: MainPrices | None, *, is_named: bool) -> str | None:
-    """The expression of a price that could be of a token or of an image; None if the amounts are of the other kind.
+    """The expression of a price that may be per token or per image; None if all amounts are of the other kind.
 
-    Where a listing has both in one field, those that repeat the input price are of tokens.
+    If a listing has both in one field, those that repeat the input price are per token.
     """
     expression, is_image = one.column.expression, component == "image"
     if is_named or "image" not in one.name.meaning or counted_of(one.name.words) or is_per_token(one.name.words):
@@ -176,17 +176,17 @@ def split_expression(component: str, one: Priced, main: MainPrices | None, *, is
         return None
     repeated = all(amounts[owner] == inputs[owner] for owner in near)
     if repeated and not one.column.lookup and base.column.path[:-1] == one.column.path[:-1]:
-        # Also where the sample has one kind only: the next listing may have both.
+        # Even if the sample has only one kind: the next listing may have both.
         return _where_repeated(one.column, base.column, repeats=not is_image)
     return None if near and far else expression
 
 
 def _of_tokens_and_images(one: Priced, inputs: Mapping[int, float], factor: float) -> tuple[set[int], set[int]]:
-    """The items whose price of an image is that of an image token, and of an image; neither if they could be both.
+    """The items priced per image token, and those priced per image; ambiguous ones are in neither.
 
     Args:
         one: The price.
-        inputs: The prices of an input token.
+        inputs: The prices of input tokens.
         factor: From these to the price of a million tokens.
     """
     amounts = {owner: amount for owner, amount in one.amounts.items() if owner in inputs}
@@ -194,7 +194,7 @@ def _of_tokens_and_images(one: Priced, inputs: Mapping[int, float], factor: floa
     near = {owner for owner, amount in amounts.items() if _SAME[0] <= amount / inputs[owner] <= most}
     if factor >= _PER_TOKEN:
         return near, {owner for owner, amount in amounts.items() if amount / inputs[owner] > _APART} - near
-    # Beside prices of many tokens, 0.3 could be of as many image tokens, or of an image; 5 is too much for an image.
+    # Beside prices of many tokens, 0.3 may be for as many image tokens, or for an image; 5 is too high for an image.
     if near and max(amounts.values()) <= _DEAR_IMAGE:
         return set(), set()
     far = {owner for owner, amount in amounts.items() if amount / inputs[owner] * _PER_TOKEN / factor > _APART}
@@ -202,10 +202,10 @@ def _of_tokens_and_images(one: Priced, inputs: Mapping[int, float], factor: floa
 
 
 def _where_repeated(column: Column, base: Column, *, repeats: bool) -> str:
-    """The expression of those amounts that repeat the other column's, or of those that do not."""
+    """The expression that selects the amounts that repeat the other column's, or those that do not."""
     node = path_expression(column.path[:-1])
     sign, name, other = "==" if repeats else "!=", quote_key(column.path[-1]), quote_key(base.path[-1])
-    # Zero is not the price of an image token of a free model.
+    # Zero for a free model is not a price of an image token.
     zeros = sorted({literal(value) for value in column.values if number(value) == 0})
     wanted = " && ".join([f"{name} {sign} {other}", *(f"{name} != {zero}" for zero in zeros)])
     return f"([{node}][?{wanted}].{name} | [0])"

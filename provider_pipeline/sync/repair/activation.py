@@ -1,6 +1,6 @@
-"""Decides on a candidate rule: tries it, stores it, and activates it, or reports to a person which gates it fails.
+"""Decides on a candidate rule: tries it, stores it, and activates it, or reports the failed gates to a person.
 
-Commits nothing. The report, in Markdown, shows the candidate beside the active rule.
+Commits nothing.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -46,7 +46,7 @@ class ActivationResult:
         version: The candidate's version.
         fits: Whether the rule that is now active fits the response.
         gates: Result of each gate; empty if the same rule was active already.
-        evidence: What the gates looked at.
+        evidence: The evidence that the gates judged.
     """
 
     status: Decision
@@ -58,7 +58,7 @@ class ActivationResult:
 
 
 def parse_given_rule(session: Session, provider_id: int, document: Mapping[str, Any]) -> ExtractionRule:
-    """A rule from outside; endpoints that it does not state are those of the active rule.
+    """Parse a rule from outside; endpoints that it omits are copied from the active rule.
 
     Raises:
         InvalidRuleError: It cannot be understood.
@@ -83,8 +83,8 @@ def try_activate(
 ) -> ActivationResult:
     """Runs a candidate beside the active rule, stores it, and activates it if it passes every gate.
 
-    `response` is the one that the candidate was written for; `activate` True or False overrules the gates; with
-    `only_better`, a candidate that is no better than a rule that fits is dropped instead of put before a person;
+    `response` is the one that the candidate was written for; `activate` True or False overrules the gates;
+    `only_better` drops a candidate that is no better than a fitting rule, instead of asking a person;
     `between` is called as in `evaluate_candidate`.
 
     Raises:
@@ -93,7 +93,7 @@ def try_activate(
     """
     active = active_version(session, provider_id)
     evidence = _evidence(session, provider_id, candidate, active, response, between)
-    # Gathering the evidence takes seconds, in which a person may have activated another rule.
+    # A person may have activated another rule during the seconds that the evidence took.
     catalog.rule_versions.require_active(session, provider_id, None if active is None else active.version)
     run = evidence.failing
     if active is not None and (
@@ -150,7 +150,7 @@ def try_activate(
 
 
 def _only_asks_otherwise(candidate: CandidateRule, rule: ExtractionRule | None, run: ShadowRun) -> bool:
-    """Whether our generator only writes anew how to ask for pages that the active rule reads well: nothing to gain."""
+    """Whether a generated candidate only changes how pages are requested that the active rule reads well."""
     return (
         rule is not None
         and candidate.version is None
@@ -189,9 +189,9 @@ def _evidence(
 
 
 def _unkept(stated: StatedRule, candidate: CandidateRule) -> Iterator[str]:
-    """The stated parts that a candidate has otherwise, but for fields that were found elsewhere by their values.
+    """The stated parts that a candidate changes, except fields found elsewhere by their values.
 
-    A field that is stated now and that no model has cannot be kept either: it is misspelt, or not there.
+    They include a newly stated field that no model has: it is misspelt or absent.
     """
     yield from (f"no model has what is stated of {part}" for part in candidate.nowhere)
     moved = {f"fields.{name}" for name in candidate.metadata.get("inherited", ())}
@@ -201,14 +201,14 @@ def _unkept(stated: StatedRule, candidate: CandidateRule) -> Iterator[str]:
 
 
 def _is_only_shorter(active: ExtractionRule, candidate: ExtractionRule) -> bool:
-    """Whether the candidate names a pattern set instead of carrying patterns, and all else is the same."""
+    """Whether the candidate differs only by naming a pattern set instead of carrying patterns."""
     if active.pattern_set is not None or candidate.pattern_set is None:
         return False
     return _without_names(active).digest == _without_names(candidate).digest
 
 
 def _without_names(rule: ExtractionRule) -> ExtractionRule:
-    """The rule without name patterns, and without the predicate that stands for a last pattern of all names."""
+    """The rule without name patterns, and without the predicate equivalent to a last pattern for all names."""
     rules = []
     for each in rule.capability_rules:
         weak = tuple(text for text in each.patterns.weak_evidence if text != ALWAYS)
@@ -241,7 +241,7 @@ def report_markdown(
     evidence: Evidence | None,
     next_steps: Sequence[str],
 ) -> str:
-    """The side-by-side report.
+    """The report: the candidate beside the active rule, in Markdown.
 
     Args:
         slug: The provider.
@@ -249,7 +249,7 @@ def report_markdown(
         differences: Changes between the last good response and the one that failed.
         rule_changes: Differences between the active rule and the candidate, one line each.
         gates: The gates, in order.
-        evidence: What the gates looked at; None if no candidate could be written.
+        evidence: The evidence; None if no candidate could be written.
         next_steps: Commands that a person can run.
     """
     parts = [f"## {_cell(slug)}: {_cell(reason)}", "### What changed", *_changes(differences)]
@@ -280,7 +280,7 @@ def report_markdown(
 def next_steps(
     slug: str, status: str, version: int | None, task: catalog.tasks.Task | None, failing_id: int
 ) -> tuple[str, ...]:
-    """The commands with which a person can decide, if one must."""
+    """Commands for a person's decision, if one is needed."""
     if status != "needs_review":
         return ()
     look = f"provider-pipeline raw show {failing_id}"
@@ -340,7 +340,7 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text that cannot break out of a table cell, whatever a provider sent."""
+    """A provider's text, escaped for a table cell."""
     return _plain(text if len(text) <= _MAX_CELL_CHARACTERS else f"{text[: _MAX_CELL_CHARACTERS - 1]}…").replace(
         "|", "\\|"
     )

@@ -1,4 +1,4 @@
-"""Finds a candidate rule (a stored proposal, or a generated one), its samples, and the data to try it on."""
+"""Finds a candidate rule (a stored proposal, or a generated one), its samples, and its trial data."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -67,8 +67,8 @@ class CandidateRule:
     Attributes:
         rule: The rule.
         metadata: How it was made.
-        doubt: Why it may be a wrong guess.
-        is_unsure: Whether it may not be a provider's first rule without a person.
+        doubt: Why it may be wrong.
+        is_unsure: Whether a person must approve it as a provider's first rule.
         version: Its stored version if it is a proposal; None if the generator wrote it.
         places_agreed: Whether a person named its endpoints; otherwise they must be those of the active rule.
         analysis: The generator's output, with its reasons; empty for a proposal.
@@ -98,7 +98,7 @@ def active_version(session: Session, provider_id: int) -> catalog.rule_versions.
 
 
 def readable_rule(session: Session, version: catalog.rule_versions.StoredRuleVersion | None) -> ExtractionRule | None:
-    """The rule of a version; None without a version, or if this build refuses a rule that an older one stored."""
+    """The rule of a version; None without a version, or if this build refuses an older build's rule."""
     try:
         return None if version is None else stored_rule(session, version)
     except InvalidRuleError:
@@ -153,7 +153,7 @@ def stored_sample(
 
 
 def proposed_candidate(session: Session, provider_id: int, task: catalog.tasks.Task | None) -> CandidateRule | None:
-    """The rule that was proposed for a task, if any."""
+    """The rule proposed for a task, if any."""
     if task is None or task.proposed_version is None:
         return None
     version = catalog.rule_versions.get(session, provider_id, task.proposed_version)
@@ -161,7 +161,7 @@ def proposed_candidate(session: Session, provider_id: int, task: catalog.tasks.T
 
 
 def stated_parts(session: Session, provider_id: int, active: ExtractionRule | None) -> StatedRule:
-    """The parts of a provider's rule that a person has stated, without those that its active rule has otherwise."""
+    """The parts of a provider's rule that a person has stated, without those that its active rule contradicts."""
     stated = StatedRule.parse(catalog.providers.stated_rule(session, provider_id))
     return stated if active is None else stated.held_by(active)
 
@@ -177,15 +177,15 @@ def generated_candidate(
 ) -> CandidateRule:
     """A rule that the generator writes from the first page of each endpoint, with the active pattern set.
 
-    It keeps the parts that a person has stated, where they still hold.
+    It keeps the parts stated by a person, if they still fit.
 
     Args:
         session: Only reads.
         slug: The provider, for errors.
         samples: The pages.
         active: The active rule, if any.
-        whole: The samples are the complete listing, whatever they say of further pages: the rule does not paginate.
-        stated: What to keep instead of the parts that are stored as stated.
+        whole: The samples are the complete listing, even if they announce further pages: the rule does not paginate.
+        stated: Stated parts to keep in place of the stored ones.
 
     Raises:
         RuleValidationError: No valid rule can be written from these samples.
@@ -227,9 +227,9 @@ def last_good_response(
 
 
 def with_active_paging(candidate: CandidateRule, active: ExtractionRule, response: Response) -> CandidateRule:
-    """The candidate with the active rule's pagination at endpoints where a better one cannot be seen.
+    """The candidate with the active rule's pagination at endpoints whose sample shows no better one.
 
-    There the active rule says that one page is whole, or several pages came although the candidate finds no pagination.
+    There the active rule declares one page to be whole, or several pages came although the candidate has no pagination.
     """
     pages = Counter(position for position, _ in response)
     endpoints = list(candidate.rule.endpoints)
@@ -240,7 +240,7 @@ def with_active_paging(candidate: CandidateRule, active: ExtractionRule, respons
 
 
 def with_active_currency(candidate: CandidateRule, active: ExtractionRule) -> CandidateRule:
-    """The candidate in the currency of the active rule, where the sample names none: a person may have stated it."""
+    """The candidate with the active rule's currency, which a person may have stated, if the sample names none."""
     currencies = [endpoint.currency for endpoint in active.endpoints]
     endpoints = [
         endpoint if endpoint.currency or currency is None else endpoint.model_copy(update={"currency": currency})
@@ -260,7 +260,7 @@ def with_moved_fields(
 
 
 def differences_between(active: ExtractionRule, good: Response, response: Response) -> tuple[Difference, ...]:
-    """What changed since the last good response."""
+    """Differences from the last good response."""
     if good.id == response.id:
         return ()
     return tuple(

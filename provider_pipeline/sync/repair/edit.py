@@ -25,14 +25,14 @@ from provider_pipeline.sync.repair.shadow import run_shadow
 
 @dataclass(frozen=True)
 class RuleEdit:
-    """A correction of a rule, and what came of it.
+    """A correction of a rule, and its result.
 
     Attributes:
         slug: The provider.
         before: The rule version that was corrected.
-        raw_response_id: The response that it was tried on.
+        raw_response_id: The response on which it was tried.
         rule_changes: Differences between the two rules, one line each; empty if nothing changes.
-        differences: What the response's rows would become.
+        differences: Changes of the response's rows.
         guards: The guards that would hold the response if it were synced with the corrected rule.
         result: The decision on the corrected rule; None if it is the active rule.
     """
@@ -72,7 +72,7 @@ def edit_rule(
 ) -> RuleEdit:
     """Corrects parts of the active rule; the corrected one is activated if it passes the gates. Commits nothing.
 
-    What is changed counts as stated from then on, besides what was stated before: generated rules keep it.
+    Changed parts become stated, in addition to earlier ones: generated rules keep them.
 
     Raises:
         InvalidRuleError: The result is not a valid rule.
@@ -101,12 +101,12 @@ def try_stated(
     Args:
         session: An open session.
         slug: The provider, which has an active rule.
-        rule: The rule, which has all that is stated.
-        stated: What generated rules will keep; the columns of its fields are for the person to judge.
+        rule: The rule, which includes all stated parts.
+        stated: The parts that generated rules will keep; the gates ignore the columns of its fields.
         reason: Why, for the history of the rule.
-        origin: What produced it, in a word.
-        dropped: Fields that are no longer stated: their columns are for the person to judge, too.
-        created_by_id: Who asked for it, in the operator's own numbering.
+        origin: Its producer, in a word.
+        dropped: Fields that are no longer stated; the gates ignore their columns, too.
+        created_by_id: The id, in the operator's system, of the person who asked for it.
 
     Raises:
         RuleMissingError: The provider has no active rule.

@@ -57,7 +57,7 @@ def fetch_sample(
 def store_sample(session: Session, slug: str, *contents: bytes, url: str) -> int:
     """Stores one page of each endpoint as a raw response, with secrets masked, and returns its id.
 
-    `url` is where the pages came from, and must not hold secrets.
+    `url` is the source of the pages, and must not hold secrets.
     """
     provider = catalog.providers.get(session, slug)
     pages = [
@@ -130,8 +130,8 @@ def generate_rule(
         samples: The first page of each endpoint. Unless `activate` is False, a person has chosen these endpoints.
         sample_id: The stored raw response that the samples are from.
         activate: True or False overrules the gates.
-        whole: The samples are the complete listing, whatever they say of further pages: the rule does not paginate.
-        created_by_id: Who asked for it, in the operator's own numbering.
+        whole: The samples are the complete listing, even if they announce further pages: the rule does not paginate.
+        created_by_id: The id, in the operator's system, of the person who asked for it.
 
     Raises:
         RuleValidationError: No valid rule can be written from these samples; nothing was stored.
@@ -145,7 +145,7 @@ def generate_rule(
     judge = ListingJudge(candidate.rule)
     for position, sample in enumerate(samples):
         judge.add_page(sample.document, endpoint=position)
-    # A rule for a part of the listing is kept for a person to complete; the gates do not let it become active.
+    # A rule that reads only a part of the listing is stored for a person to complete; it fails the gates.
     refuse_errors(slug, [each for each in judge.verdict().issues if each["type"] != PARTIAL_LISTING])
     result = try_activate(
         session,

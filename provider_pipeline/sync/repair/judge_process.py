@@ -1,7 +1,6 @@
 """The sandboxed process that tries one rule from outside: `python -m provider_pipeline.sync.repair.judge_process`.
 
-It has no database, network, secret or environment. It requests data on standard output and reads it from standard input
-(`sandbox.py`), each message after its length. It limits its own memory and processor time by the data it has read.
+It has no database, network or secret: `sandbox.py` answers its requests on standard output through standard input.
 """
 
 import json
@@ -33,7 +32,7 @@ _LENGTH_BYTES: Final = 8
 
 
 def write_bytes(stream: IO[bytes], content: bytes) -> None:
-    """Sends a message."""
+    """Sends a message, preceded by its length."""
     stream.write(len(content).to_bytes(_LENGTH_BYTES, "big"))
     stream.write(content)
     stream.flush()

@@ -15,7 +15,7 @@ from provider_pipeline.sync.extract import parse_pages
 from provider_pipeline.sync.plan import parse_thresholds
 
 _REPORTED_MODELS: Final = 200
-"""Changed models of one provider that a report names; it counts all of them."""
+"""Limit of changed models that a report lists per provider; all are counted."""
 
 Capabilities = Mapping[str, bool]
 
@@ -59,10 +59,10 @@ def try_pattern_set(session: Session, digest: str) -> dict[str, Any]:
 
 
 def require_tried(session: Session, stored: catalog.pattern_sets.StoredPatternSet) -> None:
-    """Check that a report compares this content with the one that is active now.
+    """Check that a report compares this content with the active one.
 
     Raises:
-        CatalogError: It was not tried, or beside another content.
+        CatalogError: It was not tried, or was compared with other content.
     """
     active = catalog.sync_state.active_patterns(session).digest
     if stored.digest == active:
@@ -78,7 +78,7 @@ def require_tried(session: Session, stored: catalog.pattern_sets.StoredPatternSe
 def _provider_report(
     session: Session, provider: catalog.providers.Provider, active: PatternSet, tried: PatternSet
 ) -> dict[str, Any] | None:
-    """What changes for one provider; None if its rule names no set, or there is no rule or listing yet."""
+    """The changes for one provider; None if its rule names no set, or it has no rule or listing yet."""
     raw_response_id = catalog.sync_state.get(session, provider.id).raw_response_id
     if provider.active_rule_version is None or raw_response_id is None:
         return None
@@ -93,7 +93,7 @@ def _provider_report(
     models = 0
     for model_id, old, new in _rows(session, raw_response_id, judges, len(before.endpoints)):
         models += 1
-        # A model that a later endpoint lists too comes again, merged with what is known.
+        # A model listed by a later endpoint too occurs again, merged with its earlier values.
         changes.pop(model_id, None)
         if old != new:
             names = sorted(name for name in {*old, *new} if old.get(name) is not new.get(name))
@@ -112,7 +112,7 @@ def _provider_report(
 def _rows(
     session: Session, raw_response_id: int, judges: list[ListingJudge], endpoints: int
 ) -> Iterator[tuple[str, Capabilities, Capabilities]]:
-    """Each model's capabilities by both rules; patterns decide neither whether an item is a model nor its id."""
+    """Each model's capabilities by both rules; patterns do not affect which items are models, nor their ids."""
     for endpoint, document in parse_pages(catalog.raw_responses.stored_pages(session, raw_response_id)):
         if endpoint < endpoints:
             old_rows, new_rows = (judge.add_page(document, endpoint=endpoint) for judge in judges)

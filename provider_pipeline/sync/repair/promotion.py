@@ -1,7 +1,6 @@
 """The promotion gates: pure decisions on whether a candidate may replace the active rule.
 
-Rules from the generator, a person or an agent pass the same gates. One that fails a gate is never activated
-automatically; a person may still approve it.
+A rule from any source that fails a gate is never activated automatically; a person may still approve it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -60,8 +59,8 @@ class Gate:
 def judge_candidate(evidence: Evidence, gates: GateBounds | None = None) -> tuple[Gate, ...]:
     """Judges a candidate by the gates that apply to it; it may be activated if it passes all of them.
 
-    Without an active rule and known models, only the fit, the endpoints, stated parts and a doubt count. A column that
-    a person has decided about may change as it likes, and a person's rule need not be better.
+    Without an active rule and known models, only the fit, the endpoints, stated parts and a doubt count. Columns that
+    a person has decided about are not judged, and a person's rule need not be better.
     """
     return tuple(_gates(evidence.undecided(), gates or GateBounds()))
 
@@ -69,7 +68,7 @@ def judge_candidate(evidence: Evidence, gates: GateBounds | None = None) -> tupl
 def judge_trial(
     shadows: Sequence[ShadowRun], *, unpaged: Sequence[str] = (), elsewhere: Sequence[str] = ()
 ) -> tuple[Gate, ...]:
-    """Judges a rule on trial by all the responses it was run on.
+    """Judges a rule on trial by all responses of its trial.
 
     Args:
         shadows: Both rules on each response, which was fetched with the active rule's pagination.
@@ -100,7 +99,7 @@ def judge_trial(
 def with_missing_set(
     gates: Iterable[Gate], active: ExtractionRule | None, candidate: ExtractionRule
 ) -> tuple[Gate, ...]:
-    """The gates; a failed one on capabilities says that the rule names no pattern set, if the active one does."""
+    """The gates; a failed one on capabilities mentions a missing pattern set, if the active rule names one."""
     if active is None or active.pattern_set is None or candidate.pattern_set is not None:
         return tuple(gates)
     why = f'the rule names no pattern set, so add "pattern_set": "{active.pattern_set}" to keep what names imply'
@@ -111,7 +110,7 @@ def with_missing_set(
 
 
 def judge_known_models(evidence: Evidence) -> tuple[Gate, ...]:
-    """Judges a rule by the gates on known models and their values alone, whatever the active rule extracts."""
+    """Judges a rule only by the gates on known models and their values, without the active rule's extraction."""
     bounds = GateBounds()
     known_ids = (_keeps_known_ids(evidence, bounds),) if evidence.known else ()
     return (*known_ids, *_catalogue_gates(evidence.catalogue, bounds))
@@ -141,7 +140,7 @@ def _gates(evidence: Evidence, bounds: GateBounds) -> Iterator[Gate]:
         "the candidate reads the response, and its rows are valid",
         f"{failing.candidate.models} models" if failing.candidate.valid else failing.candidate.reason or "it does not",
     )
-    # A rule that is only shorter is better by that; the other gates see to it that its rows are as good.
+    # A rule that is only shorter is better for that reason; the other gates check that its rows are as good.
     if failing.active is not None and failing.active.valid and not evidence.only_shorter and evidence.decided is None:
         yield _improves(evidence)
     if evidence.known:
@@ -157,7 +156,7 @@ def _gates(evidence: Evidence, bounds: GateBounds) -> Iterator[Gate]:
 
 
 def _improves(evidence: Evidence) -> Gate:
-    """A rule that fits is only replaced by one that extracts more, or agrees better with the catalogue."""
+    """A fitting rule is only replaced by one that extracts more or agrees better with the catalogue."""
     active, candidate, comparison = evidence.failing.active, evidence.failing.candidate, evidence.failing.comparison
     gained = lost = 0
     if comparison is not None:
@@ -230,15 +229,15 @@ def _keeps_known_ids(evidence: Evidence, bounds: GateBounds) -> Gate:
 
 
 def _comparable(shadows: Iterable[ShadowRun]) -> list[ShadowRun]:
-    """Runs that both rules read; a response in which the candidate finds no model is of another shape."""
+    """Runs that both rules read; a response without a model for the candidate has another shape."""
     return [each for each in shadows if each.active is not None and each.active.valid and each.candidate.models]
 
 
 def _stored_gates(comparable: Sequence[ShadowRun], bounds: GateBounds) -> Iterator[Gate]:
     """The gates on responses that both rules read.
 
-    A field that the candidate finds nowhere in an old response has moved since, and the fields behind capabilities may
-    have too: losses of those are judged on the failing response, by the catalogue.
+    A field missing from an old response has moved since, and so may have the fields behind capabilities: their losses
+    are judged on the failing response, by the catalogue.
     """
     if not comparable:
         return

@@ -28,11 +28,11 @@ def propose_rule(
 ) -> Repair:
     """Answers a task with a rule from outside, judged by the gates at once. Commits.
 
-    The rule may be in either written form; endpoints that it does not state are those of the active rule. If the task
+    The rule may be in either written form; endpoints that it omits are copied from the active rule. If the task
     is claimed, `worker` must be the name of the claim, and `token_id` the API token that made it (None: the operator).
 
     Raises:
-        InvalidRuleError: The rule cannot be understood; the task is unchanged.
+        InvalidRuleError: The rule is invalid; the task is unchanged.
         TaskClaimLostError: Another worker or token has claimed the task, or it is finished.
         CatalogError: Another worker took the task, and judges the proposed rule.
     """
@@ -66,7 +66,7 @@ def propose_rule(
 def answer_now(session: Session, task_id: int, slug: str, *, reason: str = "") -> Repair:
     """Answers one task now, even if it waits for a person or its next attempt, or has failed. Commits.
 
-    The task must be about the provider. A reason is needed, and recorded, if it is not due.
+    The task must be about the provider. If it is not due, a reason is required and recorded.
 
     Raises:
         CatalogError: There is no such task of this provider; it is answered or running; or it is not due and there is
@@ -96,11 +96,11 @@ def approve_task(
 ) -> int:
     """Activates the rule that a task proposes although it failed a gate, and closes the task. Commits.
 
-    Returns the version that is now active. `version` is the one that was reviewed, in case another has been proposed
-    since; None approves any.
+    Returns the version that is now active. `version` is the reviewed one, in case another has been proposed since;
+    None approves any.
 
     Raises:
-        CatalogError: The task does not wait for a decision, proposes no rule, or now proposes another one.
+        CatalogError: The task does not await a decision, proposes no rule, or now proposes another one.
     """
     task = _waiting(session, task_id)
     if version is not None and version != task.proposed_version:

@@ -1,8 +1,7 @@
-"""Tries a rule from outside in a process of its own, so that a rule that kills it kills no worker.
+"""Tries a rule from outside in a separate process (`judge_process.py`), so that it cannot crash a worker.
 
-The limits in `rules` keep a rule from doing harm; should one of them fail, the rule is rejected, and no worker dies of
-it, nor the next one that takes the task. The process (`judge_process.py`) requests pages and known models through
-pipes: it needs no database, its environment holds no secret, and it holds one page at a time.
+The limits in `rules` should prevent a crash; if they fail, the rule is rejected, and its task does not crash the next
+worker either.
 """
 
 import json
@@ -39,10 +38,10 @@ def evaluate_in_sandbox(
     doubt: str | None = None,
     between: Callable[[], None] = lambda: None,
 ) -> Evidence:
-    """`evaluate_candidate` in a process of its own; `between` is called before each response.
+    """`evaluate_candidate` in a sandbox process; `between` is called before each response.
 
     Raises:
-        RuleJudgingError: The process died of the rule, or exceeded a limit.
+        RuleJudgingError: The rule crashed the process, or exceeded a limit.
         CatalogError: The process could not be run.
     """
     return Evidence.from_json(_run("evidence", data, candidate, active, response, doubt, between))
@@ -51,10 +50,10 @@ def evaluate_in_sandbox(
 def shadow_in_sandbox(
     data: StoredProviderData, candidate: ExtractionRule, active: ExtractionRule, response: StoredResponse
 ) -> ShadowRun:
-    """`run_shadow` in a process of its own.
+    """`run_shadow` in a sandbox process.
 
     Raises:
-        RuleJudgingError: The process died of the rule, or exceeded a limit.
+        RuleJudgingError: The rule crashed the process, or exceeded a limit.
         CatalogError: The process could not be run.
     """
     return ShadowRun.from_json(_run("shadow", data, candidate, active, response))
@@ -88,7 +87,7 @@ def _run(
 
 
 class _Sandbox:
-    """One process, and the answers to its requests."""
+    """One process, and the answers to its requests: known models, and pages one at a time, through pipes."""
 
     def __init__(self, data: StoredProviderData, task: Mapping[str, Any], between: Callable[[], None]) -> None:
         self._data = data
@@ -101,7 +100,7 @@ class _Sandbox:
         """The process's result.
 
         Raises:
-            RuleJudgingError: It died of the rule.
+            RuleJudgingError: The rule crashed it.
             CatalogError: It could not be run.
         """
         environment = {name: os.environ[name] for name in _PASSED_VARIABLES if name in os.environ}

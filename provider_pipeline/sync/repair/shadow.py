@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 
 SHADOW_RESPONSES: Final = 10
-"""Stored responses that a candidate is run on, beside the one that failed."""
+"""Number of stored responses on which a candidate is run, besides the failing one."""
 
 
 class ProviderData(Protocol):
@@ -34,10 +34,10 @@ class ProviderData(Protocol):
         """Rows as last accepted, by id; unknown ids are left out."""
 
     def overrides(self) -> OverrideSet:
-        """Values that people have set."""
+        """Manually set values."""
 
     def sample_pages(self) -> Iterable[Page]:
-        """The sample that the active rule was written from; empty if it is not stored."""
+        """The sample from which the active rule was written; empty if it is not stored."""
 
     def stored_responses(self) -> Iterable[Response]:
         """The last complete responses, newest first."""
@@ -45,7 +45,7 @@ class ProviderData(Protocol):
 
 @dataclass(frozen=True)
 class RuleResult:
-    """What one rule makes of one response, without comparison with earlier ones.
+    """One rule's result on one response, without comparison with earlier ones.
 
     Attributes:
         valid: Whether the rule fits.
@@ -97,23 +97,23 @@ class ShadowRun:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything that the promotion gates look at.
+    """Input of the promotion gates.
 
     Attributes:
-        failing: Both rules on the response that the active rule does not fit, or on the newest one.
+        failing: Both rules on the response that the active rule fails to read, or on the newest one.
         stored: Both rules on earlier responses, newest first.
         known: Number of models in the last accepted listing.
-        found: How many of them the candidate finds in the failing response.
-        dropped: How many of them do not occur in the failing response at all.
+        found: How many of these the candidate finds in the failing response.
+        dropped: How many of these are absent from the failing response.
         unpaged: Endpoints the active rule paginates and the candidate does not (ignored if page one already lists every
             known model).
         elsewhere: Differences between where the two rules send requests, one line each.
         catalogue: The catalogue's rows compared with the candidate's on the failing response; None without any known.
         catalogue_now: The same for the active rule.
-        doubt: Why the candidate may be a wrong guess.
-        only_shorter: The candidate names the pattern set where the active rule carries patterns, and agrees with it in
-            all else.
-        unkept: Parts of the rule that a person has stated and the candidate has otherwise, one line each.
+        doubt: Why the candidate may be wrong.
+        only_shorter: The candidate differs from the active rule only by naming the pattern set instead of carrying
+            patterns.
+        unkept: Parts stated by a person that the candidate changes, one line each.
         decided: Columns whose fields a person has just stated; None if no person wrote the candidate.
     """
 
@@ -185,7 +185,7 @@ def evaluate_candidate(
 ) -> Evidence:
     """Runs a candidate beside the active rule on one response and on stored ones, and compares it with known models.
 
-    `doubt` (why the candidate may be a wrong guess) is dropped if most of its models are known. `between` is called
+    `doubt` (why the candidate may be wrong) is dropped if most of its models are known. `between` is called
     after each response, so that a worker can extend its lease; it may commit.
 
     Returns:
@@ -227,7 +227,7 @@ def run_shadow(
 
     `watch` is called with the rows of the active rule and of the candidate, for each page.
     """
-    # Endpoints may each state a part of a model, so that rows of several are compared once all pages are read.
+    # Each endpoint may list a part of a model, so rows of several are compared after all pages are read.
     at_end = any(rule is not None and len(rule.endpoints) > 1 for rule in (active, candidate))
     ours, theirs = None if active is None else _Reader(active, at_end), _Reader(candidate, at_end)
     comparer = RowComparer()
@@ -279,17 +279,16 @@ class _Reader:
         return list(self._judge.verdict().settled(self._rows))
 
     def result(self) -> RuleResult:
-        """The result; an endpoint with pages but no rows means another shape of response, which counts as no models."""
+        """The result; an endpoint with pages but no rows means another shape of response, counted as no models."""
         verdict = self._judge.verdict()
         first = next((str(each["message"]) for each in verdict.issues if each["severity"] == "error"), None)
         return RuleResult(verdict.valid, 0 if 0 in self._counts else verdict.profile.count, first)
 
 
 class _KnownModels:
-    """Compares both rules' rows with known models, and counts which of them the candidate finds again.
+    """Compares both rules' rows with known models, and counts those that the candidate finds.
 
-    Known are the models of the last accepted listing or, before the first sync, those that the active rule extracts
-    from its own sample.
+    Known models are those of the last accepted listing or, before the first sync, of the active rule's own sample.
     """
 
     def __init__(self, data: ProviderData, active: ExtractionRule | None) -> None:
@@ -341,7 +340,7 @@ def _is_one_page_each(response: Response) -> bool:
 
 
 def _count_absent(ids: set[str], pages: Iterable[Page]) -> int:
-    """How many of the ids occur nowhere in a response: as a string, an integer or a key."""
+    """Number of ids that do not occur in a response as a string, an integer or a key."""
     left = set(ids)
     for _, document in pages:
         pending = [document]

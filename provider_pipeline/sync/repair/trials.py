@@ -80,10 +80,10 @@ def store_for_trial(
 ) -> int:
     """Stores a hand-written rule for a trial, and returns its version. Commits nothing.
 
-    Endpoints that it does not state are those of the active rule.
+    Endpoints that it omits are copied from the active rule.
 
     Raises:
-        InvalidRuleError: The rule cannot be understood.
+        InvalidRuleError: The rule is invalid.
     """
     return store_rule(
         session,
@@ -97,7 +97,7 @@ def store_for_trial(
 
 
 def _scores(session: Session, trial: catalog.trials.RuleTrial, raw_response_id: int) -> dict[str, Any]:
-    """The shadow run's scores; for content that the trial has read before, those of the first time."""
+    """The shadow run's scores; stored ones for content that the trial has read before."""
     for result in catalog.trials.trial_results(session, trial.id):
         if result.raw_response_id == raw_response_id:
             return result.scores
@@ -137,7 +137,7 @@ def _concluded(session: Session, trial: catalog.trials.RuleTrial, raw_response_i
 
 
 def _known_model_gates(session: Session, trial: catalog.trials.RuleTrial, raw_response_id: int) -> tuple[Gate, ...]:
-    """The gates on known models: they also cover listings that the active rule could not read."""
+    """The gates on known models, which also cover listings that the active rule could not read."""
     candidate = stored_rule(session, catalog.rule_versions.get(session, trial.provider_id, trial.version))
     active = catalog.rule_versions.active(session, trial.provider_id)
     response = StoredResponse(session, raw_response_id)

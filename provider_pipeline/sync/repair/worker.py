@@ -1,8 +1,4 @@
-"""Opens and answers RULE_GEN tasks: finds a candidate, runs it beside the active rule, and activates or reports it.
-
-The generator, a person or an agent may answer a task: the rule passes the same gates, and one that fails a gate waits
-for a person, with a report.
-"""
+"""Opens and answers RULE_GEN tasks: finds a candidate, runs it beside the active rule, and activates or reports it."""
 
 import os
 import socket
@@ -53,7 +49,7 @@ from provider_pipeline.sync.repair.candidates import (
 from provider_pipeline.sync.repair.promotion import Gate
 
 LEASE: Final = timedelta(minutes=15)
-"""Duration of a claim, which the worker extends between responses: a dozen of the largest ones take longer."""
+"""Duration of a claim. The worker extends it between responses, because a dozen of the largest take longer."""
 
 _EXTEND_AFTER: Final = LEASE / 3
 
@@ -64,7 +60,7 @@ Clock = Callable[[], datetime]
 
 @dataclass(frozen=True)
 class Repair:
-    """The result of answering one task, or of looking for a better rule without one.
+    """The result of answering a task, or of a search for a better rule without one.
 
     Attributes:
         slug: The provider.
@@ -77,7 +73,7 @@ class Repair:
         models: Models that the candidate extracts from the response.
         gates: Result of each gate.
         differences: Changes between the last good response and this one.
-        report: All of it for a person, as Markdown.
+        report: The report for a person, as Markdown.
         raw_response_id: The response.
         task_id: The task, if any.
         rejected: Why the proposed rule was rejected without a verdict, if it was.
@@ -136,7 +132,7 @@ def open_task(
     issues: Iterable[Mapping[str, Any]],
     created_by_id: int | None = None,
 ) -> catalog.tasks.TaskRef:
-    """Opens a task for a held listing, or finds the one that is open for the same failure. Commits nothing."""
+    """Opens a task for a held listing, or finds the open one for the same failure. Commits nothing."""
     provider = catalog.providers.get(session, slug)
     listed = [dict(issue) for issue in issues]
     task = catalog.tasks.open_rule_gen_task(
@@ -184,9 +180,8 @@ def answer_task(
 ) -> Repair:
     """Answers one task that this worker has claimed, and commits.
 
-    Judges the rule that was proposed for it, or one that the generator writes from the failing response. A proposed
-    rule whose judging fails, or over which two earlier workers vanished, is rejected, and the task continues without a
-    proposal.
+    Judges the proposed rule, or one generated from the failing response. A proposed rule whose judging fails, or during
+    which two earlier workers vanished, is rejected, and the task continues without a proposal.
 
     Raises:
         TaskClaimLostError: Another worker has taken over the task; nothing was changed.
@@ -264,7 +259,7 @@ def _repair(
     *,
     preface: str | None = None,
 ) -> Repair:
-    """Finds a candidate and tries to activate it; the preface is put before the reason of the result."""
+    """Finds a candidate and tries to activate it; `preface` precedes the reason of the result."""
     provider = catalog.providers.get(session, slug)
     response = StoredResponse(session, _newest_response(session, provider.id, task))
     active = active_version(session, provider.id)
@@ -308,7 +303,7 @@ def _prefaced(preface: str | None, reason: str) -> str:
 
 
 def _held(session: Session, provider_id: int, version: int, response: StoredResponse) -> str | None:
-    """Why the last sync held this response with this rule, if it did: a new rule would not change that."""
+    """Why the last sync held this response with this rule, if it did: a new rule would not help."""
     last = catalog.sync_state.get(session, provider_id).last_result or {}
     if (last.get("status"), last.get("rule_version"), last.get("raw_response_id")) != ("blocked", version, response.id):
         return None
