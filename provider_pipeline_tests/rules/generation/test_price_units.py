@@ -3,6 +3,15 @@
 import pytest
 
 from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.rules.generation.price_units import (
+    components_by_unit,
+    counted_unit,
+    currency_worth,
+    own_token_unit,
+    rows_where,
+    token_unit,
+)
+from provider_pipeline.rules.generation.shape import Column
 from provider_pipeline.rules.validator import RuleValidator
 from provider_pipeline_tests.rules import samples
 from provider_pipeline_tests.rules.generation.generated import rows_of
@@ -66,3 +75,74 @@ def test_a_unit_that_each_row_names_decides_what_is_charged_for():
         "tts-1": [("characters", 15)],
         "dall-e-3": [("image", 0.04)],
     }
+
+
+def column(key, *amounts):
+    """A column with an amount for each model."""
+    return Column((key,), [*amounts], [*range(len(amounts))])
+
+
+INPUT, OUTPUT = column("input", 2.5, 5), column("output", 10, 20)
+MILLION = "usd_per_million_tokens"
+
+
+def test_the_magnitude_is_believed_of_two_sides_and_of_one_only_if_it_must_be_that_of_a_token():
+    assert token_unit([INPUT, OUTPUT], None, None)[0] == MILLION
+    assert token_unit([INPUT], None, None)[0] is None
+    assert token_unit([column("input", 2.5e-6)], None, None)[0] == "usd_per_token"
+
+
+def test_a_magnitude_that_fits_two_units_fits_none():
+    assert token_unit([column("input", 0.03), column("output", 0.06)], None, None)[0] is None
+
+
+def test_a_text_of_something_else_than_tokens_gives_no_unit_whatever_the_magnitude():
+    assert token_unit([INPUT, OUTPUT], column("unit", "per image", "per image"), None)[0] is None
+    assert token_unit([INPUT, OUTPUT], None, None, "per image")[0] is None
+    assert token_unit([INPUT, OUTPUT], None, None, "per 1M tokens") == (MILLION, "the text around the models")
+
+
+def test_a_magnitude_in_another_currency_is_judged_by_its_worth():
+    assert currency_worth("USD") == currency_worth(None) == 1 < currency_worth("CNY")
+    wide = [column("input", 0.03), column("output", 0.06)]
+    assert token_unit([column("input", 18), column("output", 72)], None, "CNY")[0] == MILLION
+    assert token_unit(wide, None, "USD")[0] is None
+
+
+def test_another_token_price_shares_the_unit_unless_its_own_words_differ():
+    def own(key, amount):
+        return own_token_unit(column(key, amount), None, MILLION, INPUT)
+
+    assert own("cache_read", 0.25) == MILLION
+    assert own("cache_read_per_1k", 0.00025) == "usd_per_thousand_tokens"
+    assert own("cache_read_cents", 25) == "cents_per_million_tokens"
+    assert own("cache_read_per_1k", 250) is None  # 250,000 dollars a million
+
+
+@pytest.mark.parametrize(
+    ("key", "per", "shared", "unit"),
+    [
+        ("image_price", "image", MILLION, "usd_per_image"),
+        ("price_per_1k_images", "image", MILLION, "usd_per_thousand_images"),
+        ("image_cents", "image", MILLION, "cents_per_image"),
+        ("image_price", "image", "cents_per_million_tokens", "cents_per_image"),
+        ("price_per_minute", "second", MILLION, "usd_per_minute"),
+        ("request", "thousand_requests", None, "usd_per_request"),
+    ],
+)
+def test_what_is_counted_is_priced_one_at_a_time_in_the_money_beside_it_unless_words_differ(key, per, shared, unit):
+    assert counted_unit(column(key, 0.04), per, None, shared) == unit
+
+
+def test_a_price_without_a_name_is_that_of_what_its_unit_counts():
+    def found(key, text):
+        return list(components_by_unit(column(key, 1), text))
+
+    assert found("price", "per image") == [("image", "usd_per_image")]
+    assert found("input_price", "per 1M characters") == [("characters", "usd_per_million_characters")]
+    assert found("price", "per 1M tokens") == found("price", "per zorb") == []
+
+
+def test_rows_are_chosen_by_their_texts():
+    chosen = rows_where(column("a", 1, 2, 3), column("unit", "x", "y", "x"), {"x"})
+    assert chosen.by_owner == {0: 1, 2: 3}
