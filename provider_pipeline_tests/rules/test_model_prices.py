@@ -77,6 +77,8 @@ def test_a_read_from_the_cache_that_is_dearer_than_the_input_is_set_aside():
         {"input": 1},
         [("implausible_price", "price.cache_read", 50)],
     )
+    other_unit = {"input": {"amount": 1}, "cache_read": {"amount": 50, "unit": "thousand_requests"}}
+    assert plausible(other_unit, ["chat"]) == ({"input": 1, "cache_read": 50}, [])
 
 
 def test_a_second_of_a_medium_has_a_price_only_of_a_model_that_handles_it():

@@ -129,6 +129,8 @@ def test_the_only_models_odd_value_is_an_error_where_the_column_was_filled_befor
 def test_values_that_state_no_limit_or_are_of_no_known_type_hold_nothing():
     found = set_aside(*(odd(f"m{n}", NO_LIMIT) for n in range(9)), *(odd(f"m{n}", NOT_OF_TYPE, "x") for n in range(9)))
     assert {each["type"]: each["severity"] for each in found} == {NO_LIMIT: "info", NOT_OF_TYPE: "warning"}
+    mixed = set_aside(odd("a", NOT_OF_TYPE, "x"), *(odd(f"m{n}", "too_long", "x") for n in range(5)))
+    assert {each["type"]: each["severity"] for each in mixed} == {NOT_OF_TYPE: "warning", "too_long": "error"}
 
 
 def test_records_disagree_where_both_have_a_number_and_on_further_prices_as_a_whole():

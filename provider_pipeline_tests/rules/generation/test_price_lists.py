@@ -93,5 +93,10 @@ def test_what_counts_images_is_another_price_than_what_counts_tokens_under_the_s
     assert found.columns["pricing", "output", "price"].by_owner == {0: 40}
 
 
+def test_labels_that_say_nothing_of_prices_tell_none_apart():
+    found = read([{"name": "acme", "price": 1}, {"name": "zorb", "price": 2}])
+    assert (amounts(found.columns), [*found.conditional]) == ({}, [("pricing", "price")])
+
+
 def test_a_list_of_other_things_holds_no_prices():
     assert read([{"name": "chat", "rank": 1}, {"name": "code", "rank": 2}], key="tags") == ListedPrices()

@@ -103,10 +103,10 @@ def test_a_text_of_something_else_than_tokens_gives_no_unit_whatever_the_magnitu
 
 
 def test_a_magnitude_in_another_currency_is_judged_by_its_worth():
-    assert currency_worth("USD") == currency_worth(None) == 1 < currency_worth("CNY")
-    wide = [column("input", 0.03), column("output", 0.06)]
-    assert token_unit([column("input", 18), column("output", 72)], None, "CNY")[0] == MILLION
-    assert token_unit(wide, None, "USD")[0] is None
+    assert currency_worth("USD") == currency_worth(None) == 1
+    assert 5 < currency_worth("CNY") < 10
+    yen = [column("input", 400.5), column("output", 1600.5)]
+    assert [token_unit(yen, None, code)[0] for code in ("JPY", "USD", None)] == [MILLION, None, None]
 
 
 def test_another_token_price_shares_the_unit_unless_its_own_words_differ():
@@ -126,6 +126,7 @@ def test_another_token_price_shares_the_unit_unless_its_own_words_differ():
         ("price_per_1k_images", "image", MILLION, "usd_per_thousand_images"),
         ("image_cents", "image", MILLION, "cents_per_image"),
         ("image_price", "image", "cents_per_million_tokens", "cents_per_image"),
+        ("image_price", "image", "cents_per_100_million_tokens", "cents_per_100_million_images"),
         ("price_per_minute", "second", MILLION, "usd_per_minute"),
         ("request", "thousand_requests", None, "usd_per_request"),
     ],
