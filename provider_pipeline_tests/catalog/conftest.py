@@ -11,6 +11,7 @@ from provider_pipeline.catalog.model_writes import ListedModels, WriteResult
 from provider_pipeline.catalog.providers import Provider
 from provider_pipeline.errors import CatalogError
 from provider_pipeline_tests.catalog.builders import hours_later, register, removes_after, write_models
+from provider_pipeline_tests.catalog.offers import refreshed
 
 
 @pytest.fixture
@@ -65,5 +66,21 @@ def write(session: Session, provider: Provider) -> Callable[..., WriteResult]:
             return error
         finally:
             session.rollback()
+
+    return run
+
+
+@pytest.fixture
+def offered(session):
+    """Writes a provider's listing, commits, refreshes and commits; returns the report."""
+    known = {}
+
+    def run(slug, *rows, hour=0, removal_after=1):
+        if slug not in known:
+            known[slug] = register(session, slug)
+            removes_after(session, known[slug], misses=removal_after, hours=0)
+        write_models(session, known[slug].id, rows, now=hours_later(hour), rule_version=1)
+        session.commit()
+        return refreshed(session, hour=hour)
 
     return run

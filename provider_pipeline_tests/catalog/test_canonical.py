@@ -1,53 +1,12 @@
+"""Canonical models: facts by majority, the cheapest and the median price, and the view that fills gaps from them."""
+
 import threading
 
-import pytest
 from sqlalchemy import text
 
-from provider_pipeline.catalog import canonical, model_overrides, providers, sync_state
-from provider_pipeline.rules.identity import canonical_of
-from provider_pipeline.rules.prices import usd_per_million_tokens
-from provider_pipeline_tests.catalog.builders import hours_later, model, register, removes_after, write_models
-
-GPT_4O = canonical_of("gpt-4o").id
-EVIDENCE = {"capabilities": {"tools": True}, "capability_sources": {"tools": "evidence"}}
-
-
-@pytest.fixture
-def offered(session):
-    """Writes a provider's listing, commits, refreshes and commits; returns the report."""
-    known = {}
-
-    def run(slug, *rows, hour=0, removal_after=1):
-        if slug not in known:
-            known[slug] = register(session, slug)
-            removes_after(session, known[slug], misses=removal_after, hours=0)
-        write_models(session, known[slug].id, rows, now=hours_later(hour), rule_version=1)
-        session.commit()
-        return refreshed(session, hour=hour)
-
-    return run
-
-
-def refreshed(session, *, hour=0):
-    report = canonical.refresh(session, now=hours_later(hour))
-    session.commit()
-    return report
-
-
-def canonical_rows(session):
-    query = text("SELECT * FROM canonical_model ORDER BY id")
-    return {row["id"]: dict(row) for row in session.execute(query).mappings()}
-
-
-def offer_rows(session):
-    query = text("SELECT * FROM model_offer ORDER BY slug, model_id")
-    return {(row["slug"], row["model_id"]): dict(row) for row in session.execute(query).mappings()}
-
-
-def override(session, slug, model_id, value):
-    provider_id = providers.get(session, slug).id
-    model_overrides.put(session, provider_id, model_id, "canonical_id", value, reason="we know")
-    session.commit()
+from provider_pipeline.catalog import providers
+from provider_pipeline_tests.catalog.builders import hours_later, model, register, write_models
+from provider_pipeline_tests.catalog.offers import EVIDENCE, GPT_4O, canonical_rows, offer_rows, refreshed
 
 
 def test_offers_of_one_model_at_several_providers_become_one_canonical_model(session, offered):
@@ -151,102 +110,6 @@ def test_a_model_ends_on_the_last_of_its_providers_dates_if_all_are_known(sessio
     assert str(canonical_rows(session)[GPT_4O]["retires_on"]) == "2027-01-01"
 
 
-def test_a_refresh_without_changes_writes_nothing(session, offered, row_versions):
-    offered("one", model("gpt-4o", input_price=1, **EVIDENCE), model("claude-sonnet-4-5"))
-    override(session, "one", "gpt-4o", "acme/gpt-4o")
-    refreshed(session)
-    before = [row_versions(table) for table in ("model_identity", "canonical_model")]
-    assert refreshed(session, hour=1) == canonical.RefreshReport()
-    assert [row_versions(table) for table in ("model_identity", "canonical_model")] == before
-
-
-def test_more_offers_than_are_kept_in_memory_are_all_assigned_and_counted(session, provider):
-    many = text(
-        "INSERT INTO provider_model (provider_id, model_id, meta_hash, first_seen_at, last_seen_at, rule_version)"
-        " SELECT :provider, concat(owner, '/nimbus-', number), repeat('0', 64), now(), now(), 1"
-        " FROM generate_series(1, 5100) AS number CROSS JOIN unnest(ARRAY['openrouter', 'vertex_ai']) AS owner"
-    )
-    session.execute(many, {"provider": provider.id})
-    session.commit()
-    report = refreshed(session)
-    assert (report.offers_assigned, report.models_changed, report.events) == (10_200, 5_100, ())
-    assert set(session.scalars(text("SELECT offers FROM canonical_model"))) == {2}
-    assert refreshed(session, hour=1) == canonical.RefreshReport()
-
-
-def test_only_the_models_of_changed_offers_are_computed_anew(session, offered):
-    offered("one", model("gpt-4o", input_price=1), model("claude-sonnet-4-5"))
-    report = offered("one", model("gpt-4o", input_price=2), model("claude-sonnet-4-5"), hour=1)
-    assert (report.offers_assigned, report.models_changed) == (1, 1)
-    changed = {name: row["changed_at"] for name, row in canonical_rows(session).items()}
-    assert changed == {GPT_4O: hours_later(1), canonical_of("claude-sonnet-4-5").id: hours_later(0)}
-
-
-def test_two_writes_in_one_transaction_are_both_seen(session):
-    one = register(session, "one")
-    for price in (1, 2):
-        write_models(session, one.id, [model("gpt-4o", input_price=price)], now=hours_later(price), rule_version=1)
-        canonical.refresh(session)
-        assert canonical_rows(session)[GPT_4O]["prices"]["input"]["cheapest"] == price
-
-
-def test_an_override_moves_an_offer_and_its_end_moves_it_back(session, offered):
-    offered("one", model("gpt-4o"), model("prod-chat"))
-    alone = offer_rows(session)["one", "prod-chat"]["canonical_id"]
-    override(session, "one", "prod-chat", GPT_4O)
-    report = refreshed(session)
-    assert (report.models_changed, report.models_removed) == (1, 1)
-    moved = offer_rows(session)["one", "prod-chat"]
-    assert (moved["canonical_id"], moved["certainty"]) == (GPT_4O, "stated")
-    model_overrides.remove(session, moved["provider_id"], "prod-chat", "canonical_id")
-    session.commit()
-    refreshed(session)
-    assert offer_rows(session)["one", "prod-chat"]["canonical_id"] == alone
-
-
-def test_an_override_of_null_means_that_the_model_is_not_known(session, offered):
-    offered("one", model("gpt-4o"))
-    override(session, "one", "gpt-4o", None)
-    refreshed(session)
-    found = offer_rows(session)["one", "gpt-4o"]
-    assert (found["canonical_id"], found["candidate_id"], found["certainty"]) == (None, None, "stated")
-    assert canonical_rows(session) == {}
-
-
-def test_an_override_of_the_canonical_id_changes_no_row_of_the_provider(session, offered, row_versions):
-    offered("one", model("gpt-4o"))
-    before = row_versions("provider_model")
-    override(session, "one", "gpt-4o", "openai/gpt-4o")
-    assert not sync_state.overrides(session, providers.get(session, "one").id, hours_later(0))
-    refreshed(session)
-    assert row_versions("provider_model") == before
-
-
-def test_an_offer_that_contradicts_the_others_is_ambiguous_until_it_no_longer_does(session, offered):
-    for slug in ("one", "two", "three"):
-        offered(slug, model("gpt-4o", context_length=128_000, input_price=3))
-    offered("odd", model("gpt-4o", context_length=4_096, input_price=1))
-    odd = offer_rows(session)["odd", "gpt-4o"]
-    assert (odd["canonical_id"], odd["candidate_id"], odd["certainty"]) == (None, GPT_4O, "ambiguous")
-    found = canonical_rows(session)[GPT_4O]
-    assert (found["offers"], found["prices"]["input"]["cheapest"], found["context_length"]) == (3, 3, 128_000)
-    assert refreshed(session) == canonical.RefreshReport()
-    report = offered("odd", model("gpt-4o", context_length=100_000, input_price=1), hour=1)
-    odd = offer_rows(session)["odd", "gpt-4o"]
-    assert (odd["canonical_id"], odd["certainty"]) == (GPT_4O, "known")
-    assert canonical_rows(session)[GPT_4O]["offers"] == 4
-    assert report.events == ()
-
-
-def test_an_offer_that_a_person_assigned_is_never_ambiguous(session, offered):
-    for slug in ("one", "two", "three"):
-        offered(slug, model("gpt-4o", context_length=128_000))
-    offered("odd", model("gpt-4o", context_length=4_096))
-    override(session, "odd", "gpt-4o", GPT_4O)
-    refreshed(session)
-    assert offer_rows(session)["odd", "gpt-4o"]["canonical_id"] == GPT_4O
-
-
 def test_prices_are_those_of_the_model_as_released_unless_every_offer_is_a_variant(session, offered):
     offered("one", model("gpt-4o", input_price=3))
     offered("two", model("gpt-4o:free", input_price=0))
@@ -306,61 +169,6 @@ def test_the_view_has_every_column_of_the_current_models(session):
         *("canonical_id", "candidate_id", "lab", "snapshot", "variant", "certainty", "filled"),
     }
     assert current <= offer
-
-
-def test_what_was_there_at_the_first_refresh_or_a_providers_first_listing_is_no_news(session, offered):
-    assert offered("one", model("gpt-4o", input_price=3)).events == ()
-    assert offered("two", model("new-model"), hour=1).events == ()
-
-
-def test_a_model_at_its_first_provider_is_news_and_at_its_second_is_not(session, offered):
-    offered("one", model("gpt-4o"))
-    offered("two", model("gpt-4o"))
-    (event,) = offered("one", model("gpt-4o"), model("gpt-5"), hour=1).events
-    assert (event.kind, event.canonical_id) == ("appeared", canonical_of("gpt-5").id)
-    assert (event.slug, event.model_id) == ("one", "gpt-5")
-    assert offered("two", model("gpt-4o"), model("gpt-5"), hour=2).events == ()
-
-
-def test_a_price_below_the_cheapest_offer_is_news_and_any_other_change_is_not(session, offered):
-    offered("one", model("gpt-4o", input_price=3, output_price=9))
-    offered("two", model("gpt-4o", input_price=5, output_price=10))
-    assert offered("two", model("gpt-4o", input_price=4, output_price=10), hour=1).events == ()
-    (event,) = offered("two", model("gpt-4o", input_price=2, output_price=10), hour=2).events
-    assert (event.kind, event.slug, event.model_id) == ("undercut", "two", "gpt-4o")
-    assert event.detail == {
-        "input": {
-            "was": 3,
-            "was_slug": "one",
-            "now": 2,
-            "slug": "two",
-            "model_id": "gpt-4o",
-            "unit": "million_tokens",
-            "currency": "USD",
-        }
-    }
-    assert offered("two", model("gpt-4o", input_price=8, output_price=10), hour=3).events == ()
-
-
-def test_a_model_that_is_removed_at_its_last_provider_is_news_once(session, offered):
-    offered("one", model("gpt-4o"), model("other"))
-    offered("two", model("gpt-4o"), model("other"))
-    assert offered("one", model("other"), hour=1).events == ()
-    (event,) = offered("two", model("other"), hour=2).events
-    assert (event.kind, event.canonical_id, event.slug, event.model_id) == ("ended", GPT_4O, "two", "gpt-4o")
-    assert refreshed(session, hour=3).events == ()
-
-
-def test_a_model_that_is_only_missing_has_not_ended(session, offered):
-    offered("one", model("gpt-4o"), model("other"), removal_after=2)
-    assert offered("one", model("other"), hour=1).events == ()
-    assert [event.kind for event in offered("one", model("other"), hour=2).events] == ["ended"]
-
-
-def test_a_model_that_an_override_moves_is_no_news(session, offered):
-    offered("one", model("gpt-4o", input_price=3), model("cheap", prices={"input": usd_per_million_tokens(1)}))
-    override(session, "one", "cheap", GPT_4O)
-    assert refreshed(session, hour=1).events == ()
 
 
 def test_concurrent_refreshes_wait_for_each_other_and_agree(database, session):

@@ -1,9 +1,8 @@
-"""LiteLLM's map, alone and merged, and its proxy's settings. What LiteLLM makes of them is tested in `peers`."""
+"""LiteLLM's map, alone and merged. What LiteLLM makes of it is tested in `peers`."""
 
 from typing import Any
 
 import pytest
-import yaml
 
 from provider_pipeline import catalog
 from provider_pipeline.catalog.database import Database
@@ -123,22 +122,6 @@ def test_a_base_keeps_its_other_models_and_what_ours_does_not_contradict(exporte
 def test_a_base_of_another_form_is_refused(exported: Exporter, form: str, base: dict):
     with pytest.raises(ConfigurationError):
         exported(form, base=base)
-
-
-def test_the_proxy_is_told_the_name_of_the_keys_variable(exported: Exporter, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("ACME_API_KEY", "sk-very-secret")
-    found = exported("litellm-proxy")
-    first = yaml.safe_load(found.content)["model_list"][0]
-    assert first["model_name"] == "acme/claude-big"
-    assert first["litellm_params"] == {
-        "model": "openai/claude-big",
-        "api_base": "https://api.acme.example/v1",
-        "api_key": "os.environ/ACME_API_KEY",
-    }
-    assert first["model_info"] == {"id": "acme/claude-big"} | {
-        name: value for name, value in BIG.items() if name != "litellm_provider"
-    }
-    assert b"sk-very-secret" not in found.content
 
 
 def test_providers_of_one_name_at_litellm_keep_their_models(database: Database, exported: Exporter):

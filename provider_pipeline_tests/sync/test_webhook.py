@@ -2,7 +2,6 @@
 
 import base64
 import itertools
-import json
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -10,66 +9,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import standardwebhooks
 from pytest_httpserver import HTTPServer
-from werkzeug import Request, Response
 
-from provider_pipeline import ModelSyncer, RuleValidationError, catalog
+from provider_pipeline import ModelSyncer, catalog
 from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.sync import webhook
-from provider_pipeline.sync.repair.worker import answer_tasks
 from provider_pipeline.sync.webhook import FORM_VARIABLE, SECRET_VARIABLE, URL_VARIABLE, Webhook, deliver_due
 from provider_pipeline_tests.catalog.builders import enqueue_notification
-from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
+from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
 from provider_pipeline_tests.listing.hostile.server import Conversation, HostileServer
 from provider_pipeline_tests.listing.test_posting import DRIPPING
-
-SECRET = f"whsec_{base64.b64encode(bytes(range(32, 64))).decode()}"
-
-
-class Receiver:
-    """A webhook that fails a set number of times and keeps what it accepted."""
-
-    def __init__(self, server: HTTPServer, *statuses: int, takes: float = 0.0) -> None:
-        self.takes = takes
-        self.statuses = list(statuses)
-        self.taken: list[tuple[dict[str, str], bytes]] = []
-        self.asked = 0
-        self._lock = threading.Lock()
-        server.expect_request("/hook", method="POST").respond_with_handler(self._take)
-        self.webhook = Webhook(server.url_for("/hook"), SECRET)
-
-    def verified(self, secret: str = SECRET) -> list[dict]:
-        """The accepted events, verified by the standard's own library."""
-        return [standardwebhooks.Webhook(secret).verify(body, headers) for headers, body in self.taken]
-
-    def _take(self, request: Request) -> Response:
-        time.sleep(self.takes)
-        with self._lock:
-            self.asked += 1
-            status = self.statuses.pop(0) if self.statuses else 200
-            if status == 200:
-                headers = {name.lower(): value for name, value in request.headers.items()}
-                self.taken.append((headers, request.get_data()))
-            return Response(status=status, headers={"Location": "/hook"} if status == 307 else {})
-
-    def kinds(self) -> list[str]:
-        return [json.loads(body)["type"] for _, body in self.taken]
-
-
-@pytest.fixture
-def receiver(httpserver: HTTPServer) -> Receiver:
-    return Receiver(httpserver)
-
-
-def lived_through(fleet: Fleet) -> None:
-    """A provider that was synced, changed its shape, and was repaired."""
-    fleet.add("acme", listing(*CHAT_MODELS))
-    with fleet.database.session() as session:
-        ModelSyncer(session).sync_provider_models("acme")
-        fleet.serve("acme", moved(*CHAT_MODELS))
-        for _ in range(2):
-            with pytest.raises(RuleValidationError):
-                ModelSyncer(session).sync_provider_models("acme")
-        answer_tasks(session, "acme")
+from provider_pipeline_tests.sync.receiver import SECRET, Receiver, lived_through
 
 
 def test_each_event_is_delivered_once_and_signed(fleet: Fleet, receiver: Receiver):
@@ -232,55 +181,3 @@ def test_old_notifications_are_deleted_and_waiting_ones_only_after_the_last_atte
         assert catalog.notifications.forget(session, before=before, waiting_too=False) == 1
         assert [each.event_key for each in catalog.notifications.find(session)] == ["waiting"]
         assert catalog.notifications.forget(session, before=before, waiting_too=True) == 1
-
-
-def posted(fleet: Fleet, receiver: Receiver, form: str) -> list[tuple[dict[str, str], dict]]:
-    """The headers and documents of what is delivered in a form."""
-    webhook = Webhook.from_environment({URL_VARIABLE: receiver.webhook.url, FORM_VARIABLE: form})
-    deliveries = deliver_due(fleet.database.session, webhook)
-    assert all(each.delivered for each in deliveries)
-    return [(headers, json.loads(body)) for headers, body in receiver.taken]
-
-
-def test_generic_json_has_the_same_facts_with_an_id_and_no_signature(fleet: Fleet, receiver: Receiver):
-    lived_through(fleet)
-    found = posted(fleet, receiver, "json")
-    with fleet.database.session() as session:
-        stored = {each.event_key: each for each in catalog.notifications.find(session)}
-    assert [document["type"] for _, document in found] == ["models_changed", "listing_blocked", "rule_repaired"]
-    for headers, document in found:
-        assert document["data"] == stored[document["id"]].payload
-        assert headers["webhook-id"] == document["id"]
-        assert "webhook-signature" not in headers
-
-
-def test_slack_gets_a_message_with_the_facts(fleet: Fleet, receiver: Receiver):
-    lived_through(fleet)
-    found = [document for _, document in posted(fleet, receiver, "slack")]
-    assert [document["text"] for document in found] == [
-        "Models changed: acme",
-        "Listing blocked: acme",
-        "Rule repaired: acme",
-    ]
-    header, section = found[0]["blocks"]
-    assert header == {"type": "header", "text": {"type": "plain_text", "text": "Models changed: acme", "emoji": False}}
-    assert "created: 5" in section["text"]["text"].splitlines()
-    assert all("webhook-id" not in headers for headers, _ in receiver.taken)
-
-
-def test_what_a_provider_says_mentions_nobody_in_slack_and_stays_within_its_limits(fleet: Fleet, receiver: Receiver):
-    names = [{"id": f"<!channel> *{number}* & \n{'x' * 400}"} for number in range(40)]
-    with fleet.database.session() as session:
-        payload = {"provider": "<!here> & " + "p" * 300, "total": 40, "gone": None, "models": names}
-        enqueue_notification(session, "e", "models_appeared", payload, now=datetime.now(UTC))
-        session.commit()
-    ((_, document),) = posted(fleet, receiver, "slack")
-    assert "<" not in document["text"]
-    header, section = document["blocks"]
-    assert {block["text"]["type"] for block in document["blocks"]} == {"plain_text"}
-    assert len(header["text"]["text"]) <= 150
-    assert len(section["text"]["text"]) <= 3000
-    lines = section["text"]["text"].splitlines()
-    assert lines[:2] == ["total: 40", "models:"]
-    assert lines[-1] == "- and 30 more"
-    assert len(lines) == 13

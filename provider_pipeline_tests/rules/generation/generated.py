@@ -6,11 +6,19 @@ from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.rules.validator import RuleValidator
 
+PRICES = {"m-1": (0.5, 2.0), "m-2": (0.25, 1.25), "m-3": (3.0, 15.0)}
+"""Input and output prices of three models, in USD per million tokens."""
+
 
 def rows_of(sample):
     result = RuleValidator().validate_rule(RuleGenerator().analyze_sample(sample), sample)
     assert result["valid"], result["issues"]
     return {row["model_id"]: row for row in result["extracted_models"]}
+
+
+def prices_of(sample):
+    """Input and output price by model."""
+    return {name: (row["input_price"], row["output_price"]) for name, row in rows_of(sample).items()}
 
 
 def generated(*parts: tuple[str, Any]) -> dict[str, Any]:
