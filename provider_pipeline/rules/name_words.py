@@ -288,4 +288,4 @@ def with_points(name: str) -> str:
     """The name with a point in versions and sizes that were written with a hyphen (`4-5`, `0-6b`)."""
     if _MAY_BE_SPLIT.search(name) is None:
         return name
-    return _SPLIT_SIZE.sub("0.", _SPLIT_VERSION.sub(r"\1.\2", name))
+    return _SPLIT_VERSION.sub(r"\1.\2", _SPLIT_SIZE.sub("0.", name))

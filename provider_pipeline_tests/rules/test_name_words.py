@@ -75,6 +75,7 @@ def test_an_unknown_word_is_not_explained():
         ("claude-opus-4-1", "claude-opus-4.1"),
         ("llama-3-3-70b", "llama-3.3-70b"),
         ("embedding-0-6b", "embedding-0.6b"),
+        ("qwen3-0-6b", "qwen3-0.6b"),
         ("phi-3-5v-mini", "phi-3.5v-mini"),
         ("gpt-4-0613", "gpt-4-0613"),  # a date
         ("llama-4-scout", "llama-4-scout"),
