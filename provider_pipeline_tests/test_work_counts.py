@@ -367,19 +367,23 @@ def test_a_fleet_run_stores_nine_events_for_a_new_provider_eight_for_a_changed_o
 
 
 @contextmanager
-def dagster_statements() -> Iterator[Counter[str]]:
-    """Counts statements that reach Dagster's storage."""
+def counted_in_dagster(target: Any, name: str, place: int) -> Iterator[Counter[str]]:
+    """Counts an event of SQLAlchemy in Dagster's storage, by whichever engine: it alone is reached through psycopg2.
+
+    Args:
+        place: The position of the driver's object among the event's arguments.
+    """
     count = Counter[str]()
 
-    def executed(_connection: Any, cursor: Any, *_: Any) -> None:
-        if type(cursor).__module__.startswith("psycopg2"):
-            count["statements"] += 1
+    def happened(*arguments: Any) -> None:
+        if type(arguments[place]).__module__.startswith("psycopg2"):
+            count[name] += 1
 
-    event.listen(Engine, "before_cursor_execute", executed)
+    event.listen(target, name, happened)
     try:
         yield count
     finally:
-        event.remove(Engine, "before_cursor_execute", executed)
+        event.remove(target, name, happened)
 
 
 def test_each_event_of_a_changed_provider_is_one_statement_and_all_are_within_bounds(
@@ -389,15 +393,15 @@ def test_each_event_of_a_changed_provider_is_one_statement_and_all_are_within_bo
     for slug in ("one", "two", "three"):
         fleet.add(slug)
     run_fleet(defs, instance)  # fills caches
-    with dagster_statements() as nothing_new:
+    with counted_in_dagster(Engine, "before_cursor_execute", 1) as nothing_new:
         run_fleet(defs, instance)
     for slug in ("one", "two"):
         fleet.serve(slug, listing(*CHAT_MODELS, "gpt-5"))
-    with dagster_statements() as two_changed:
+    with counted_in_dagster(Engine, "before_cursor_execute", 1) as two_changed:
         run = run_fleet(defs, instance)
     kinds = {dg.DagsterEventType.ASSET_MATERIALIZATION, dg.DagsterEventType.ASSET_CHECK_EVALUATION}
     size = sum(len(dg.serialize_value(each)) for each in instance.all_logs(run.run_id, of_type=kinds))
-    assert two_changed["statements"] - nothing_new["statements"] <= 2 * 8
+    assert two_changed.total() - nothing_new.total() <= 2 * 8
     assert size <= 48_500  # 8 events of each, and that of the table as a whole
 
 
@@ -409,31 +413,15 @@ def test_what_a_rule_reads_is_looked_up_once_and_not_with_each_event(fleet: Flee
     assert calls(lambda: run_fleet(defs, instance))[item_paths.__wrapped__.__code__] == 0
 
 
-@contextmanager
-def dagster_connections() -> Iterator[Counter[str]]:
-    """Counts new connections to Dagster's storage, by whichever engine: it alone is reached through psycopg2."""
-    count = Counter[str]()
-
-    def connected(connection: Any, _record: Any) -> None:
-        if type(connection).__module__.startswith("psycopg2"):
-            count["connections"] += 1
-
-    event.listen(Pool, "connect", connected)
-    try:
-        yield count
-    finally:
-        event.remove(Pool, "connect", connected)
-
-
 def test_a_fleet_run_connects_to_dagsters_storage_no_more_often_for_more_events(
     fleet: Fleet, instance: dg.DagsterInstance
 ):
     defs = definitions(fleet.database.url)
 
     def connections_of_a_run() -> int:
-        with dagster_connections() as count:
+        with counted_in_dagster(Pool, "connect", 0) as count:
             assert run_fleet(defs, instance).success
-        return count["connections"]
+        return count.total()
 
     fleet.add("one")
     connections_of_a_run()  # makes what later runs find made

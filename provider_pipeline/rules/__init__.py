@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         history as history,
         ids as ids,
         issues as issues,
+        item_memory as item_memory,
         jmespath_compiler as jmespath_compiler,
         judge as judge,
         knowledge as knowledge,

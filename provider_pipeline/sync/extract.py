@@ -116,6 +116,22 @@ def parse_pages(pages: Iterable[StoredPage]) -> Iterator[Page]:
         yield page.endpoint, parse_document(page.content, where=page.url, content_type=kind)
 
 
+def judge_stored(
+    pages: Iterable[StoredPage],
+    rule: ExtractionRule,
+    thresholds: Thresholds,
+    rows: Spool[list[Row]],
+    memory: rules.item_memory.ItemMemory | None = None,
+) -> rules.judge.Verdict:
+    """Judges a stored listing like `judge_pages`, without the pages of endpoints that the rule does not have.
+
+    Raises:
+        ListingUnreadableError: A page is not JSON.
+    """
+    judge = rules.judge.ListingJudge(rule, thresholds=thresholds, memory=memory)
+    return judge_pages(judge, parse_pages(page for page in pages if page.endpoint < len(rule.endpoints)), rows)
+
+
 class ListingFetch:
     """One fetch of a listing; no transaction is open while it waits for a page.
 
@@ -383,10 +399,8 @@ def replay_previous(
     Returns:
         A row per model, held in `rows`; None if the new rule does not fit the old listing.
     """
-    stored = catalog.raw_responses.stored_pages(session, raw_response_id)
-    pages = (page for page in stored if page.endpoint < len(rule.endpoints))
     try:
-        verdict = judge_pages(rules.judge.ListingJudge(rule, thresholds=thresholds), parse_pages(pages), rows)
+        verdict = judge_stored(catalog.raw_responses.stored_pages(session, raw_response_id), rule, thresholds, rows)
     except ListingUnreadableError:
         return None
     if not verdict.valid:

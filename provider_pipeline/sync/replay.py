@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.item_memory import ItemMemory
-from provider_pipeline.rules.judge import ListingJudge, Verdict
+from provider_pipeline.rules.judge import Verdict
 from provider_pipeline.rules.thresholds import Thresholds
-from provider_pipeline.sync.extract import Row, Spool, judge_pages, parse_pages, row_spool
+from provider_pipeline.sync.extract import Row, Spool, judge_stored, row_spool
 from provider_pipeline.sync.load import AcceptedListing, compare_listings, write_listings
 from provider_pipeline.sync.plan import parse_thresholds, stored_rule
 
@@ -147,9 +147,7 @@ def _judged(
     pages: Iterable[catalog.raw_responses.StoredPage],
     rows: Spool[list[Row]],
 ) -> _Judged:
-    judge = ListingJudge(rule.rule, thresholds=rule.thresholds, memory=rule.memory)
-    known = (page for page in pages if page.endpoint < len(rule.rule.endpoints))
-    return _Judged(response, rule, rows, judge_pages(judge, parse_pages(known), rows))
+    return _Judged(response, rule, rows, judge_stored(pages, rule.rule, rule.thresholds, rows, rule.memory))
 
 
 def _pages(
