@@ -65,13 +65,13 @@ else:
 if TYPE_CHECKING:
 
     class CanonicalResponse(ResponseModel):
-        """A model, whoever offers it; its fields are composed below."""
+        """A canonical model; its fields are composed below."""
 
 else:
     CanonicalResponse = create_model(
         "CanonicalResponse",
         __base__=ResponseModel,
-        __doc__="A model, whoever offers it: what its offers agree on.",
+        __doc__="A canonical model: what its offers at all providers agree on.",
         id=(str, Field(description="lab/name, or the name alone if the lab is unknown.")),
         lab=str | None,
         name=str,
@@ -151,7 +151,7 @@ class OffersResponse(ResponseModel):
     mix: MixResponse
     ranked: dict[str, list[OfferResponse]] = Field(description="By currency, USD first; the cheapest first.")
     unpriced: list[OfferResponse] = Field(description="Without a price that the mix needs.")
-    unknown: list[OfferResponse] = Field(description="Of which nobody states whether they meet the needs.")
+    unknown: list[OfferResponse] = Field(description="Offers that do not state whether they meet the needs.")
     ambiguous: list[OfferResponse] = Field(description="That contradict the others: perhaps another model.")
     gone: list[OfferResponse] = Field(description="Missing, removed, past their end, or of a disabled provider.")
     unfit: int = Field(description="The number of offers that are known not to meet the needs.")

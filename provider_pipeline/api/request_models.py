@@ -221,7 +221,7 @@ class ProposalRequest(RequestModel):
 
 
 class OverrideRequest(RequestModel):
-    """A value that wins over whatever the provider lists."""
+    """A value that wins over the provider's listing."""
 
     model_config = _example(
         {"model_id": "acme-1", "field": "context_length", "value": 64000, "reason": "our gateway's limit"}

@@ -106,7 +106,7 @@ def list_all(as_json: JsonOption = False) -> None:
 
 
 @tokens_app.command()
-def revoke(name: str) -> None:
+def revoke(name: Annotated[str, typer.Argument(help="The token's name, as `tokens list` shows it.")]) -> None:
     """Stop accepting a token, at once."""
     with catalog.database.open_catalog() as database, database.session() as session:
         catalog.api_tokens.revoke(session, name)

@@ -9,10 +9,10 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, get_args
 
 import typer
-from typer.core import TyperGroup, TyperOption
+from typer.core import TyperArgument, TyperGroup, TyperOption
 from typer.main import get_group
 
 from provider_pipeline.cli.console import EXIT_CODES, EXIT_TROUBLE, EXIT_USAGE, fail, say
@@ -102,10 +102,11 @@ class _Group(TyperGroup):
 
 
 def _tidy(command: Any) -> None:
-    """Lets help fill the window: paragraphs without the line breaks of the source, options as one types them."""
+    """Lets help fill the window: paragraphs without the line breaks of the source, parameters as one types them."""
     command.help = "\n\n".join(" ".join(part.split()) for part in (command.help or "").split("\n\n"))
     parameters = [*command.params, command.get_help_option(typer.Context(command))]
     _tidy_options(parameters)
+    _tidy_arguments(parameters)
     _convert_only_what_is_given(parameters)
     for each in getattr(command, "commands", {}).values():
         _tidy(each)
@@ -117,6 +118,20 @@ def _tidy_options(options: Iterable[Any]) -> None:
         if isinstance(option, TyperOption) and option.metavar is None:
             kind = option.type_descriptor
             option.metavar = "" if kind.annotation is bool else f"<{kind.ranged_type_name}>" if kind.is_ranged else None
+
+
+def _tidy_arguments(parameters: Iterable[Any]) -> None:
+    """Names arguments in capitals, as their help does; of several values, shows the type of one."""
+    for argument in parameters:
+        if isinstance(argument, TyperArgument):
+            argument.metavar = argument.metavar or str(argument.name).upper()
+            if argument.nargs != 1:
+                (kind,) = get_args(argument.type_descriptor.annotation)
+                argument.display_type = partial(_type_name, kind)  # type: ignore[method-assign]
+
+
+def _type_name(kind: type, _ctx: typer.Context) -> str:
+    return f"<{kind.__name__}>"
 
 
 class _GivenValue:

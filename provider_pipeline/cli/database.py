@@ -42,7 +42,7 @@ def show_url() -> None:
 @app.command("shell", context_settings={"ignore_unknown_options": True})
 def shell(
     arguments: Annotated[
-        list[str] | None, typer.Argument(help="For psql: -c 'SELECT ...', -f FILE, --csv.", metavar="[-- ARGUMENT]...")
+        list[str] | None, typer.Argument(help="For psql: -c 'SELECT ...', -f FILE, --csv.", metavar="-- ARGUMENT")
     ] = None,
 ) -> None:
     """Open psql on the catalogue; the exit code is psql's."""

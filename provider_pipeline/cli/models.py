@@ -122,13 +122,15 @@ def list_models(
             sort=sort,
         )
         page = catalog.model_search.search(session, query, limit=limit)
+        everything = catalog.model_search.ModelQuery(provider=query.provider)
+        any_model = bool(page.models or catalog.model_search.search(session, everything, limit=1).models)
         samples = catalog.providers.sample_slugs(session)
     found = [{**model, "sample": model["provider"] in samples} for model in page.models]
     if as_json:
         emit_json(found)
         return
     if not found:
-        note("no model matches")
+        note("no model matches" if any_model else _no_models(slug))
         return
     title = "all providers" if slug is None else marked(slug, sample=slug in samples)
     title += f": {len(found)} {'model' if len(found) == 1 else 'models'}"
@@ -176,6 +178,12 @@ def show_model(
 
 
 app.command("compare")(compare_models)
+
+
+def _no_models(slug: str | None) -> str:
+    if slug is None:
+        return "no provider has models yet; next: provider-pipeline providers add, provider-pipeline sync --all"
+    return f"{slug} has no models yet; next: provider-pipeline sync {slug}"
 
 
 def _heading(name: str) -> str:

@@ -82,7 +82,7 @@ def _drawn(found: OffersByCost) -> Iterator[Table | str]:
     asked = f"{mix.input:,} input and {mix.output:,} output tokens"
     asked += f", {mix.cached:.0%} of the input cached" if mix.cached else ""
     asked += f", in {mix.requests:,} requests" if mix.requests > 1 else ", in one request"
-    yield f"{found.canonical_id}: {asked}"
+    yield f"{found.canonical_id}: {asked}; prices in USD per million tokens unless stated"
     for currency, offers in found.ranked.items():
         yield _offers_table(f"by cost in {currency}", currency, offers, _details)
     if not found.ranked:

@@ -21,6 +21,7 @@ from provider_pipeline.cli.parameters import (
     JsonOption,
     OptionalSlugArgument,
     ReasonOption,
+    SlugArgument,
     WideOption,
     optional_moment,
     read_json,
@@ -33,6 +34,7 @@ app = typer.Typer(
 _STYLES = {"set": "green", "changed": "yellow", "removed": "red"}
 _SHOWN = 50
 
+_ModelArgument = Annotated[str, typer.Argument(help="The model's id.")]
 _FieldArgument = Annotated[
     str,
     typer.Argument(
@@ -44,8 +46,8 @@ _DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only show what w
 
 @app.command("set")
 def set_override(
-    slug: str,
-    model: str,
+    slug: SlugArgument,
+    model: _ModelArgument,
     field: _FieldArgument,
     value: Annotated[str, typer.Argument(help="Its value, as JSON or plain text; null means unknown.")],
     reason: ReasonOption,
@@ -55,7 +57,7 @@ def set_override(
     ] = False,
     by: ByOption = None,
 ) -> None:
-    """Set a field of a model, whatever the provider lists; the next sync writes it."""
+    """Set a field of a model; it wins over the listing, and the next sync writes it."""
     end = optional_moment(until, direction="ahead")
     if end is not None and end <= datetime.now(UTC):
         raise typer.BadParameter(f"{until!r} is in the past", param_hint="--until")
@@ -106,7 +108,7 @@ def list_overrides(
 
 
 @app.command()
-def remove(slug: str, model: str, field: _FieldArgument) -> None:
+def remove(slug: SlugArgument, model: _ModelArgument, field: _FieldArgument) -> None:
     """Remove an override: the listing counts again from the next sync on."""
     with catalog.database.open_catalog() as database, database.session() as session:
         provider = catalog.providers.get(session, slug)

@@ -38,11 +38,11 @@ def complete_preset(incomplete: str) -> list[str]:
 
 
 SlugsArgument = Annotated[
-    list[str] | None, typer.Argument(help="Providers.", metavar="SLUG...", autocompletion=complete_slug)
+    list[str] | None, typer.Argument(help="Providers.", metavar="SLUG", autocompletion=complete_slug)
 ]
 SlugArgument = Annotated[str, typer.Argument(help="A provider.", autocompletion=complete_slug)]
 OptionalSlugArgument = Annotated[
-    str | None, typer.Argument(help="Only this provider.", metavar="[SLUG]", autocompletion=complete_slug)
+    str | None, typer.Argument(help="Only this provider.", metavar="SLUG", autocompletion=complete_slug)
 ]
 EveryOption = Annotated[bool, typer.Option("--all", help="Every enabled provider.")]
 WorkersOption = Annotated[int, typer.Option(min=1, max=64, help="Providers at the same time.")]

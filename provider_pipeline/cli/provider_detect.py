@@ -43,10 +43,10 @@ def detect(
 ) -> None:
     """Find a listing of models at an address, and write the provider file and the rule for it.
 
-    The address of a listing is believed: it is read whatever its models are called. Below any other address, the usual
-    paths are requested, at most three a second, and the listing that states most is chosen. The provider file goes to
-    standard output, ready to be saved; all else to standard error. Exit code 1: no listing was found, or the rule
-    that was added needs review.
+    If the address is a listing's own, it is read even if its models have unknown names. Below any other address, the
+    usual paths are requested, at most three a second, and the listing that states most is chosen. The provider file
+    goes to standard output, ready to be saved; all else to standard error. Exit code 1: no listing was found, or the
+    rule that was added needs review.
     """
     auth = auth_of_options(key_env, None, key_header, None, header or [])
     detection = presets.detection.detect(
@@ -55,8 +55,10 @@ def detect(
         client=listing.client.ListingClient(presets.detection.PROBE_LIMITS),
         policy=listing.policy.RequestPolicy(allow_private=allow_private, allow_http=allow_http),
         slug=slug,
-        on_probe=lambda probe: note(probe.outcome),
+        on_probe=lambda probe: None if probe.is_absent else note(probe.outcome),
     )
+    if absent := sum(probe.is_absent for probe in detection.probes):
+        note(f"{absent} other {'path' if absent == 1 else 'paths'}: nothing there (--json lists them)")
     plan = _added(detection.found, new_hosts or []) if add and detection.found is not None else None
     if as_json:
         emit_json(_document(detection, plan))

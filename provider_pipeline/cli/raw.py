@@ -121,7 +121,7 @@ def import_file(
 @app.command()
 def replay(
     raw_response_ids: Annotated[
-        list[int], typer.Argument(metavar="ID...", help="The responses, as `raw list` numbers them.")
+        list[int], typer.Argument(metavar="ID", help="The responses, as `raw list` numbers them.")
     ],
     version: Annotated[int | None, typer.Option(help="The rule version; default: the active one.")] = None,
     as_json: JsonOption = False,

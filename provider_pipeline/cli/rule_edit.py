@@ -38,7 +38,7 @@ def set_parts(
     assignments: Annotated[
         list[str],
         typer.Argument(
-            metavar="PART=VALUE...",
+            metavar="PART=VALUE",
             help=f"A part of the rule ({_PARTS}) and what it is from now on; nothing after = leaves the field out.",
         ),
     ],

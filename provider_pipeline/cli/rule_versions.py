@@ -25,6 +25,7 @@ from provider_pipeline.cli.parameters import (
 
 trial_app = typer.Typer(help="Try a rule on every listing beside the active one, writing nothing.")
 
+_TrialArgument = Annotated[int, typer.Argument(metavar="TRIAL", help="The trial, as `rules trial status` numbers it.")]
 _Version = Annotated[int, typer.Argument(min=1, help="A rule version of the provider.")]
 
 
@@ -108,7 +109,7 @@ def _print_active(slug: str, version: int, as_json: bool) -> None:
 
 @trial_app.command()
 def start(
-    slug: str,
+    slug: SlugArgument,
     reason: ReasonOption,
     version: Annotated[int | None, typer.Option(min=1, help="A stored version.")] = None,
     rule: Annotated[Path | None, typer.Option(help="A rule as JSON, in either form.", exists=True)] = None,
@@ -120,7 +121,7 @@ def start(
     by: ByOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Put a stored version, or a rule from a file, on trial for some syncs or days, whichever ends first."""
+    """Put a stored version, or a rule from a file, on trial until it has had enough syncs or days."""
     if (version is None) is (rule is None):
         raise typer.BadParameter("give --version, or --rule with a file")
     if syncs is None and days is None:
@@ -177,7 +178,7 @@ def status(
 
 
 @trial_app.command()
-def stop(trial_id: int, reason: ReasonOption, as_json: JsonOption = False) -> None:
+def stop(trial_id: _TrialArgument, reason: ReasonOption, as_json: JsonOption = False) -> None:
     """End a trial early; its scores stay."""
     with catalog.database.open_catalog() as database, database.session() as session:
         trial = catalog.trials.end(session, trial_id, status="stopped", now=datetime.now(UTC), reason=reason)

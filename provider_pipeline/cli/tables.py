@@ -32,7 +32,7 @@ class FittedTable(Table):
         title: Its title.
         spare: Columns that may be left out in a narrow window, the first ones first.
         lead: Columns that head a block.
-        wide: Draw every column, whatever the window's width.
+        wide: Draw every column, even if the window is too narrow.
     """
 
     def __init__(self, title: Text, *, spare: Collection[str] = (), lead: int = 1, wide: bool = False) -> None:

@@ -17,9 +17,10 @@ from rich.table import Table
 
 from provider_pipeline import catalog, sync
 from provider_pipeline.cli.console import draw, drawn_report, emit_json, marked, note, say, table
-from provider_pipeline.cli.parameters import ByOption, JsonOption, ReasonOption, read_json
+from provider_pipeline.cli.parameters import ByOption, JsonOption, ReasonOption, SlugArgument, read_json
 from provider_pipeline.errors import CatalogError
 
+_TaskArgument = Annotated[int, typer.Argument(metavar="TASK", help="The task, as `tasks` numbers it.")]
 _OpenOption = Annotated[bool, typer.Option("--open/--all", help="Only open tasks, or all.")]
 _TIMES = ("created_at", "started_at", "finished_at", "next_attempt_at", "claimed_until")
 
@@ -46,7 +47,7 @@ def list_tasks(open_only: _OpenOption = True, as_json: JsonOption = False) -> No
 
 
 @app.command()
-def show(task_id: int, as_json: JsonOption = False) -> None:
+def show(task_id: _TaskArgument, as_json: JsonOption = False) -> None:
     """Show what failed, the evidence, and the result so far."""
     with catalog.database.open_catalog() as database, database.session() as session:
         task = catalog.tasks.get(session, task_id)
@@ -57,7 +58,7 @@ def show(task_id: int, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def retry(task_id: int, reason: ReasonOption, by: ByOption = None, as_json: JsonOption = False) -> None:
+def retry(task_id: _TaskArgument, reason: ReasonOption, by: ByOption = None, as_json: JsonOption = False) -> None:
     """Restart a task that failed, was cancelled or waits for a person."""
     with catalog.database.open_catalog() as database, database.session() as session:
         catalog.tasks.retry(session, task_id, reason=reason, created_by_id=by)
@@ -67,7 +68,7 @@ def retry(task_id: int, reason: ReasonOption, by: ByOption = None, as_json: Json
 
 
 @app.command()
-def cancel(task_id: int, reason: ReasonOption, by: ByOption = None, as_json: JsonOption = False) -> None:
+def cancel(task_id: _TaskArgument, reason: ReasonOption, by: ByOption = None, as_json: JsonOption = False) -> None:
     """Close an open task without an answer; a worker that holds it learns so when it answers."""
     with catalog.database.open_catalog() as database, database.session() as session:
         catalog.tasks.set_status(session, task_id, "CANCELLED", result={"reason": reason, "created_by_id": by})
@@ -77,7 +78,7 @@ def cancel(task_id: int, reason: ReasonOption, by: ByOption = None, as_json: Jso
 
 
 @app.command()
-def answer(slug: str, as_json: JsonOption = False) -> None:
+def answer(slug: SlugArgument, as_json: JsonOption = False) -> None:
     """Let the built-in agent answer a provider's tasks now. Exit code 1 if one needs a person."""
     with catalog.database.open_catalog() as database, database.session() as session:
         catalog.providers.get(session, slug)
@@ -94,7 +95,9 @@ def answer(slug: str, as_json: JsonOption = False) -> None:
 
 @app.command()
 def claim(
-    task_id: Annotated[int | None, typer.Argument(help="The task; default: the oldest that is due.")] = None,
+    task_id: Annotated[
+        int | None, typer.Argument(metavar="TASK", help="The task; default: the oldest that is due.")
+    ] = None,
     worker: Annotated[str | None, typer.Option(help="A unique name; default: a generated one.")] = None,
     minutes: Annotated[int, typer.Option(min=1, help="How long the worker holds the task.")] = 60,
 ) -> None:
@@ -128,7 +131,7 @@ def claim(
 
 @app.command()
 def propose(
-    task_id: int,
+    task_id: _TaskArgument,
     rule: Annotated[Path, typer.Option(help="The rule as JSON, in either form of docs/rules.md.", exists=True)],
     worker: Annotated[str | None, typer.Option(help="The name under which the task was claimed, if it was.")] = None,
     author: Annotated[Literal["person", "agent"], typer.Option(help="Who wrote the rule.")] = "person",
@@ -151,7 +154,7 @@ def propose(
 
 @app.command()
 def approve(
-    task_id: int,
+    task_id: _TaskArgument,
     reason: ReasonOption,
     looked_at: Annotated[
         int | None, typer.Option("--version", help="The version you looked at: a newer proposal is not activated.")
@@ -173,7 +176,7 @@ def approve(
 
 
 @app.command()
-def reject(task_id: int, reason: ReasonOption, by: ByOption = None, as_json: JsonOption = False) -> None:
+def reject(task_id: _TaskArgument, reason: ReasonOption, by: ByOption = None, as_json: JsonOption = False) -> None:
     """Reject a task's proposed rule; the task stays open for another one."""
     with catalog.database.open_catalog() as database, database.session() as session:
         sync.repair.review.reject_task(session, task_id, reason=reason, created_by_id=by)

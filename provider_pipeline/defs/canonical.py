@@ -25,7 +25,7 @@ _NEWS = {"appeared": "new, first at", "undercut": "cheaper than any offer before
     code_version=CODE_VERSION,
     tags=stage("join"),
     metadata={**documented("docs/offers.md"), "dagster/table_name": "canonical_model"},
-    description="Each model once, whoever offers it: what its offers agree on, who is cheapest, and until when.",
+    description="Each model once, however many providers offer it: what they agree on, the cheapest offer, its end.",
 )
 def canonical_model(
     context: dg.AssetExecutionContext, provider_database: CatalogResource

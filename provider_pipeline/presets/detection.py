@@ -65,6 +65,11 @@ class Probe:
         return isinstance(self.error, ListingRefusedError) and self.error.status not in _ABSENT
 
     @property
+    def is_absent(self) -> bool:
+        """Whether the server has nothing at the path."""
+        return isinstance(self.error, ListingRefusedError) and self.error.status in _ABSENT
+
+    @property
     def is_at_root(self) -> bool:
         """Whether it asked for the host's start page."""
         return urlsplit(self.url).path in ("", "/")

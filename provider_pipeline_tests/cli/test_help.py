@@ -1,5 +1,6 @@
 """Help as it is read at a terminal of 80 columns."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,6 +34,16 @@ def test_help_cuts_no_name_and_names_no_type_of_a_flag(path: tuple[str, ...]):
     assert "\u2026" not in shown
     options = [line for line in shown.splitlines() if line.startswith("\u2502 --")]
     assert not [line for line in options if "<bool>" in line or "range>" in line or "<list" in line]
+
+
+@pytest.mark.parametrize("path", EVERY_COMMAND, ids=" ".join)
+def test_usage_names_each_argument_once_in_capitals_and_the_help_explains_it(path: tuple[str, ...]):
+    shown = "\n".join(line.rstrip() for line in help_of(*path).splitlines())
+    usage = shown.partition("Usage: ")[2].partition("\n\n")[0]
+    assert not re.search(r"\[\[|\.\.\.[\]}]|\{[a-z_]+\}", usage), usage
+    arguments = shown.partition(" Arguments ")[2].partition("\u2570")[0]
+    assert "<list" not in arguments
+    assert not re.search(r"> +\[required\]", arguments), arguments
 
 
 def test_paragraphs_are_not_broken_where_the_source_is():

@@ -60,6 +60,14 @@ def test_models_are_found_by_the_filters_of_the_api(run: CommandLine, acme: Flee
     assert (nothing.code, nothing.out, nothing.err) == (0, "", "no model matches\n")
 
 
+def test_a_list_without_any_models_says_how_to_get_some(run: CommandLine, fleet: Fleet):
+    everything = run("models", "list")
+    assert (everything.code, everything.out) == (0, "")
+    assert "next: provider-pipeline providers add" in everything.err
+    fleet.add("acme")
+    assert run("models", "list", "acme").err == "acme has no models yet; next: provider-pipeline sync acme\n"
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [

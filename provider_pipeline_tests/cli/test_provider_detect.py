@@ -1,5 +1,6 @@
 """`provider-pipeline providers detect`."""
 
+import re
 from pathlib import Path
 
 import yaml
@@ -10,6 +11,7 @@ from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
 
 def test_a_gateway_is_found_and_its_file_is_ready_to_be_kept(run: CommandLine, fleet: Fleet, tmp_path: Path):
     fleet.server.expect_request("/v1/models", headers={"x-key": "sk-acme"}).respond_with_json(listing(*CHAT_MODELS))
+    fleet.server.expect_request(re.compile(".*")).respond_with_data("nope", status=404)
     url = fleet.server.url_for("")
     options = ("--key-env", "ACME_API_KEY", "--key-header", "x-key", "--allow-private", "--as", "acme")
     detected = run("providers", "detect", url, *options, ACME_API_KEY="sk-acme")
@@ -25,6 +27,8 @@ def test_a_gateway_is_found_and_its_file_is_ready_to_be_kept(run: CommandLine, f
     }
     for told in ("OpenAI-compatible", "data[*]", "confidence", "claude-sonnet-4-5", "128,000", "--add"):
         assert told in detected.err
+    assert detected.err.count("GET ") == 1
+    assert "other paths: nothing there" in detected.err
     assert "sk-acme" not in detected.out + detected.err
     assert run("providers", "list", "--json").json == []
 

@@ -1,4 +1,4 @@
-"""Models whoever offers them, and their offers by cost."""
+"""Canonical models, and their offers by cost."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -41,7 +41,7 @@ def list_canonical_models(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Any:
-    """Models by id, each once, whoever offers it."""
+    """Canonical models by id: each model once, however many providers offer it."""
     filters = {
         "words": search,
         "lab": lab,

@@ -1,4 +1,4 @@
-"""Overrides: fields of models whose values people set, whatever the provider lists; one by one or in sets."""
+"""Overrides: values that people set and that win over the listing; one by one or in sets."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -55,7 +55,7 @@ def apply_override_set(context: Admin, body: OverrideSetRequest, dry_run: DryRun
 
 @routes.put("/providers/{slug}/overrides", response_model=OverrideResponse)
 def set_override(context: Admin, slug: Slug, body: OverrideRequest) -> Any:
-    """Sets a field of a model, whatever the provider lists. It takes effect with the next sync."""
+    """Sets a field of a model; it wins over the listing, and takes effect with the next sync."""
     if body.expires_at is not None and body.expires_at <= datetime.now(UTC):
         raise ProblemError(422, "past-end", "expires_at must be in the future")
     catalog.model_overrides.put(
