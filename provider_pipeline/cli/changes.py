@@ -65,16 +65,16 @@ def changes(
     rows = (
         (
             iso(change.changed_at),
+            Text(change.kind, style=_STYLES.get(change.kind, "")),
             marked(change.slug, sample=change.slug in samples),
             change.model_id,
-            Text(change.kind, style=_STYLES.get(change.kind, "")),
             change.cause,
             change_texts(change.changed),
         )
         for change in found
     )
-    columns = ("when", "provider", "model", "kind", "cause", "what")
-    draw(table("changes", columns, rows, spare=("cause",), lead=3))
+    columns = ("when", "kind", "provider", "model", "cause", "what")
+    draw(table("changes", columns, rows, spare=("cause",), lead=4))
     if len(found) == limit:
         note(f"the newest {limit}; there may be more, see --limit and --since")
 

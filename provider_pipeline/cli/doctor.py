@@ -205,7 +205,7 @@ def _keys(providers: Sequence[catalog.providers.Provider]) -> Iterator[Check]:
         except ConfigurationError as error:
             problems[provider.slug] = error.message
     if problems:
-        detail = f"{len(problems)} of {len(providers)} providers have none: {_some(list(problems.values()), '; ')}"
+        detail = f"missing for {len(problems)} of {len(providers)} providers: {_some(list(problems.values()), '; ')}"
         yield Check("keys", "failed", detail, "set them where syncs run, which may be another process than this one")
     else:
         yield Check("keys", "ok", f"{len(named)} named by {len(providers)} enabled providers, each readable")
@@ -236,7 +236,7 @@ def _providers(session: Session) -> Check:
             trouble.append(f"{each.slug} is blocked: its listing does not fit its rule")
         elif each.consecutive_failures:
             told = trouble if each.consecutive_failures >= sync.freshness.FAILURES_TO_ERROR else failing
-            told.append(f"{each.slug} failed {each.consecutive_failures} times in a row")
+            told.append(f"{each.slug} failed {_times(each.consecutive_failures)}")
     if not found:
         return Check("providers", "warning", "none is enabled", "add one: provider-pipeline providers add")
     if not trouble and not failing:
@@ -251,13 +251,17 @@ def _providers(session: Session) -> Check:
     )
 
 
+def _times(failures: int) -> str:
+    return "once" if failures == 1 else f"{failures} times in a row"
+
+
 def _tasks(session: Session) -> Check:
     found = catalog.tasks.list_tasks(session, status=catalog.tasks.OPEN_STATUSES)
     waiting = [f"{task.id} ({task.slug})" for task in found if task.status == "NEEDS_REVIEW"]
     if waiting:
         detail = f"{len(waiting)} of {len(found)} open ones wait for a person: {_some(waiting)}"
         return Check("tasks", "warning", detail, "decide: provider-pipeline tasks show ID, then approve or reject")
-    return Check("tasks", "ok", f"{len(found)} are open, none waits for a person")
+    return Check("tasks", "ok", f"{len(found)} open, none waits for a person")
 
 
 def _webhook() -> Check:

@@ -75,7 +75,7 @@ def _facts(title: str, found: sync.model_details.ModelDetails) -> Table:
         for name in _LIFE
         if (value := found.model[name]) is not None
     ]
-    return table(title, ("fact", "value", "source", "read from"), rows)
+    return table(title, ("fact", "value", "source", "read from"), rows, spare=("read from",))
 
 
 def _prices(found: sync.model_details.ModelDetails) -> Table:
@@ -106,7 +106,7 @@ def _price_history(spans: list[catalog.prices.PriceSpan]) -> Table:
 
 
 def _money_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
-    drawn = table(title, columns, rows, right=("amount",))
+    drawn = table(title, columns, rows, right=("amount",), spare=("read from",))
     drawn.columns[columns.index("amount")].no_wrap = True  # half a number would be read as a number
     return drawn
 

@@ -117,9 +117,9 @@ def evaluations(outcome: sync.outcome.SyncOutcome, now: datetime) -> Iterator[dg
         severity=_severity(outcome.consecutive_failures),
         metadata={
             "expected": "a complete listing in JSON",
-            "actual": f"{outcome.page_count} pages, {outcome.byte_count} bytes" if fetched else outcome.reason or "",
+            "actual": _fetched(outcome) if fetched else outcome.reason or "",
             **_fetch_findings(outcome),
-            "recovery": "nothing to do" if fetched else _fetch_recovery(outcome.error),
+            "recovery": _fetch_recovery(outcome.error),
         },
     )
     if fetched:
@@ -182,7 +182,7 @@ def unreached(
                 metadata={
                     "expected": "an attempt that gets as far as this check",
                     "actual": "nothing to check" if reason is None else f"not evaluated: {reason}",
-                    "recovery": "nothing to do" if reason is None else "remove the cause, then materialize it again",
+                    "recovery": "remove the cause, then materialize it again",
                 },
             )
 
@@ -225,6 +225,10 @@ def retirement(slug: str, retiring: Sequence[str]) -> dg.AssetCheckEvaluation:
     )
 
 
+def _fetched(outcome: sync.outcome.SyncOutcome) -> str:
+    return f"{outcome.page_count} {'page' if outcome.page_count == 1 else 'pages'}, {outcome.byte_count:,} bytes"
+
+
 def _fetch_findings(outcome: sync.outcome.SyncOutcome) -> dict[str, str]:
     """How far the fetch got, in the same words as `provider-pipeline providers check`."""
     findings = {
@@ -263,7 +267,7 @@ def _verdict_evaluation(
             "rule_version": str(outcome.rule_version or 0),
             "raw_response_id": str(outcome.raw_response_id or ""),
             "issues": bounded_json([dict(issue) for issue in issues[:MAX_ISSUES]]),
-            "recovery": errors[0]["recovery"] if errors else "nothing to do",
+            "recovery": errors[0]["recovery"] if errors else "",
         },
     )
 
@@ -286,7 +290,7 @@ def _evaluation(
         severity=severity,
         partition=slug,
         description=str(metadata["actual"]),
-        metadata=metadata,
+        metadata={**metadata, "recovery": "nothing to do"} if passed else metadata,
     )
 
 
@@ -337,11 +341,11 @@ def outcome_events(
         yield dg.AssetMaterialization(RULE, partition=slug, metadata=first_use_metadata(outcome))
     if outcome.status != "failed":
         yield dg.AssetMaterialization(RAW, partition=slug, metadata=raw_metadata(outcome))
-    # All checks each time: a new materialization hides the evaluations before it.
+    if outcome.status == "synced":
+        yield dg.AssetMaterialization(EXTRACTION, partition=slug, metadata=extraction_metadata(outcome))
+        yield dg.AssetMaterialization(TABLE, partition=slug, metadata=table_metadata(outcome, accept, preview))
+    # All checks each time, and last: a new materialization hides the evaluations before it.
     evaluated = list(evaluations(outcome, datetime.now(UTC)))
     yield from evaluated
     if every_check:
         yield from unreached(slug, evaluated, None if outcome.status == "synced" else outcome.reason or outcome.status)
-    if outcome.status == "synced":
-        yield dg.AssetMaterialization(EXTRACTION, partition=slug, metadata=extraction_metadata(outcome))
-        yield dg.AssetMaterialization(TABLE, partition=slug, metadata=table_metadata(outcome, accept, preview))

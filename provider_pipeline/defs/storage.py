@@ -42,9 +42,11 @@ ON CONFLICT (asset_key) DO UPDATE SET
 """
 )
 
+# A check's page in the UI shows a partition as missing unless its evaluation names the latest materialization. Ours
+# name none, since the step would have to ask for each; here it is found in an index of the log.
 # Dagster tries an update first, because its unique index lets rows without a partition repeat. These have one.
 _EVALUATION: Final = (
-    _STORED
+    _STORED  # noqa: S608 - both parts are constants
     + """
 INSERT INTO asset_check_executions (
     asset_key, check_name, partition, run_id, execution_status, evaluation_event, evaluation_event_timestamp,
@@ -52,7 +54,16 @@ INSERT INTO asset_check_executions (
 )
 SELECT
     %(asset_key)s, %(check_name)s, %(partition)s, %(run_id)s, %(status)s, given.event, %(timestamp)s, stored.id,
-    %(materialization_id)s
+    coalesce(
+        %(materialization_id)s,
+        (
+            SELECT max(id) FROM event_logs
+            WHERE
+                asset_key = %(asset_key)s
+                AND dagster_event_type = 'ASSET_MATERIALIZATION'
+                AND partition = %(partition)s
+        )
+    )
 FROM given, stored
 ON CONFLICT (asset_key, check_name, run_id, partition) DO UPDATE SET
     execution_status = excluded.execution_status,

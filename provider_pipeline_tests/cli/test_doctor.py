@@ -158,7 +158,7 @@ def test_a_blocked_and_a_stale_provider_fail_and_a_single_failure_warns(without_
     with acme.database.session() as session:
         attempt_sync(session, "once", client=ListingClient())
     found = checked(without_dagster("doctor", "--json"))["providers"]
-    assert (found["status"], found["detail"]) == ("warning", "1 of 2: once failed 1 times in a row")
+    assert (found["status"], found["detail"]) == ("warning", "1 of 2: once failed once")
 
     acme.serve("acme", moved(*CHAT_MODELS))
     with acme.database.session() as session:

@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import product
 from typing import Any
 
 import dagster as dg
@@ -10,6 +11,8 @@ from sqlalchemy import make_url
 
 from provider_pipeline.catalog.database import adapted_url
 from provider_pipeline.catalog.embedded import EmbeddedPostgres
+from provider_pipeline.defs.checks import CHECK_SPECS
+from provider_pipeline.defs.keys import TABLE
 from provider_pipeline.defs.storage import OneStatementEventLog, OneStatementStorage
 from provider_pipeline_tests.dagster_instance import definitions, run_fleet, run_partition
 from provider_pipeline_tests.databases import new_database
@@ -89,7 +92,39 @@ def test_events_are_stored_as_dagster_stores_them(
             assert len(stored["event_logs"]) == len(everything)
             assert {row[4] for row in stored["asset_check_executions"]} == {"PLANNED", "SUCCEEDED", "FAILED"}
             assert stored["asset_event_tags"]
-        assert contents(urls["ours"]) == contents(urls["dagster's"])
+        assert contents(urls["ours"]) == with_targets(contents(urls["dagster's"]))
+
+
+def with_targets(stored: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """The tables as they are if each evaluation of a partition names the latest materialization before it."""
+
+    def target(asset_key: str, partition: str | None, evaluated_at: int | None) -> int | None:
+        found = (
+            event[0]
+            for event in stored["event_logs"]
+            if event[3] == "ASSET_MATERIALIZATION" and (event[6], event[7]) == (asset_key, partition)
+        )
+        return max((each for each in found if partition and evaluated_at and each < evaluated_at), default=None)
+
+    executions = [(*row[:8], row[8] or target(row[0], row[2], row[7])) for row in stored["asset_check_executions"]]
+    return stored | {"asset_check_executions": sorted(executions, key=repr)}
+
+
+def test_evaluations_count_for_the_latest_materialization_of_their_partition(
+    fleet: Fleet, instance: dg.DagsterInstance
+):
+    """Else the UI shows the partitions of a check as missing."""
+    defs = definitions(fleet.database.url)
+    fleet.add("one")
+    fleet.add("two")
+    run_fleet(defs, instance)
+    fleet.answer("one", "out of order")
+    fleet.serve("two", listing(*CHAT_MODELS, "gpt-5"))
+    run_fleet(defs, instance)
+    checks = [spec.key for spec in CHECK_SPECS if spec.asset_key != TABLE]
+    found = instance.event_log_storage.get_asset_check_partition_info(checks, partition_keys=["one", "two"])
+    assert {(each.check_key, each.partition_key) for each in found} == set(product(checks, ("one", "two")))
+    assert all(each.is_current for each in found)
 
 
 def test_an_event_is_stored_whole_or_not_at_all(
