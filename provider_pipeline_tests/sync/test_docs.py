@@ -53,8 +53,11 @@ def test_webhook_limits_and_secret_length_are_those_of_the_code():
 def test_the_lease_duration_is_that_of_the_code():
     page = " ".join((ROOT / "docs" / "syncs.md").read_text(encoding="utf-8").split())
     lasts = f"{LEASE.total_seconds():g} seconds"
-    assert f"by leases of {lasts} in the table `provider_sync_lease`, which it renews every {RENEW_EVERY:g}:" in page
-    assert f"one that was killed keeps the others out for {lasts} at the most" in page
+    assert (
+        f"by leases of {lasts} in the table `provider_sync_lease`, which it renews every {RENEW_EVERY:g} seconds."
+        in page
+    )
+    assert f"A process that was killed therefore keeps the others out for at most {lasts}" in page
 
 
 def test_every_command_exists_with_its_options():
