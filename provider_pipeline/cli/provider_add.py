@@ -148,6 +148,8 @@ def add(
         return
     if preset is None:
         raise typer.BadParameter("--base-url goes with a preset, or with the slug of your own provider")
+    if "://" not in base_url:
+        raise typer.BadParameter(f"{base_url!r} lacks its http:// or https://", param_hint="--base-url")
     known = presets.library.presets().get(preset)
     if known is None and (new_slug or settings):
         raise typer.BadParameter(f"--as and --set go with a preset, and {preset!r} is none")

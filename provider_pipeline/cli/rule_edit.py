@@ -244,7 +244,8 @@ def _tell_result(edit: sync.repair.edit.RuleEdit) -> None:
             f"provider-pipeline sync {edit.slug}{accept}{' --reason WHY' if accept else ''}"
         )
     else:
-        note(f"{edit.slug}: {result.reason}")
+        if not any(gate.actual in result.reason for gate in edit.failed):  # a failed gate is shown already
+            note(f"{edit.slug}: {result.reason}")
         say(
             f"{edit.slug}: rule version {result.version} waits for review; to activate it all the same: "
             f"provider-pipeline rules activate {edit.slug} {result.version} --reason WHY"

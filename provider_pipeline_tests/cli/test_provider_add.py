@@ -40,6 +40,12 @@ def test_a_preset_needs_only_its_name_and_says_what_is_missing(run: CommandLine)
     assert (unknown.code, "did you mean openai?" in unknown.err, "--base-url" in unknown.err) == (2, True, True)
 
 
+def test_an_address_without_its_scheme_is_wrong_usage(run: CommandLine):
+    refused = run("providers", "add", "acme", "--base-url", "localhost:4000")
+    assert (refused.code, "lacks its http:// or https://" in " ".join(refused.err.split())) == (2, True)
+    assert run("providers", "list", "--json").json == []
+
+
 def test_a_preset_says_what_its_listing_leaves_out(run: CommandLine):
     note = find_preset("deepgram").note
     assert note
