@@ -37,15 +37,15 @@ tiers.
 - **The unit** of token prices is inferred for the input and the output price together: from the text beside them,
   else from their words, else from their magnitude. Prices beside them share it, and the currency, unless their own
   words differ. Images, seconds and requests are priced one at a time unless words say otherwise.
-- **In doubt there is no price**: a magnitude with one side only or that fits two units, amounts that cannot be true
-  beside the input price, one price without direction, entries by date without a mark of the present one, prices for
-  some hours of the day, one price alone of a model for sound, images or video (of tokens, or of characters, seconds,
-  images?). The rule's issue `unread_fields` names what was not read.
+- **In doubt there is no price**: a magnitude that fits two units, or an input or output price alone without a unit;
+  amounts that cannot be true beside the input price; a price that is neither of input nor of output; entries by date
+  without a mark of the current one; prices for some hours of the day; a single price of a model for sound, images or
+  video, which may be per token, character, second or image. The rule's issue `unread_fields` names what was not read.
 - **The currency** is the one named nearest to the price, else around the models, else by the price's name or unit,
   else by `currency` in the [provider's file](provider-files.md), else USD. An issue `other_currency` says where it is
   not USD. An unknown currency (credits, tokens of a chain) gives no price.
-- **Zero** is free where text tokens are billed, and no machine by the hour. Elsewhere it means "does not apply", and a
-  price that is zero for every model is a placeholder.
+- **Zero** means free where text tokens are billed, unless the model also has a price by the hour. Elsewhere it means
+  "does not apply", and a price that is zero for every model is a placeholder.
 
 ## Forms
 
@@ -117,7 +117,7 @@ FORMS: Final = (
     Form("per thousand, by magnitude", {"pricing": {"input": 0.0025, "output": 0.01}}, _PLAIN),
     Form("a magnitude that fits two units", {"pricing": {"prompt": "0.00003", "completion": "0.00006"}}, ""),
     Form(
-        "tokens, of no number",
+        "tokens, without their number",
         {"price_unit": "tokens", "prompt_cost": 3e-05, "completion_cost": 6e-05},
         "input 30, output 60",
     ),
@@ -561,7 +561,7 @@ FORMS: Final = (
         {"price": {"input": {"net": 2.5, "gross": 3}, "output": {"net": 10, "gross": 12}}},
         "",
     ),
-    Form("sound at a price that no token has", {"pricing": {"input": 2.5, "output": 10, "audio": 0.006}}, _PLAIN),
+    Form("a price of sound that fits no token unit", {"pricing": {"input": 2.5, "output": 10, "audio": 0.006}}, _PLAIN),
     Form(
         "prompt sizes in signs",
         {"pricing": {"0-200k": {"input": 2.5, "output": 10}, "200k+": {"input": 5, "output": 15}}},
@@ -573,7 +573,7 @@ FORMS: Final = (
         _TIERED,
     ),
     Form(
-        "sizes that could be of a prompt",
+        "sizes that may be prompt sizes",
         {"input_price_128k": 2.5, "output_price_128k": 10, "input_price_1m": 5, "output_price_1m": 20},
         "",
     ),
@@ -619,9 +619,9 @@ FORMS: Final = (
     Form("what was spent", {"usage_cost": {"input": 12.5, "output": 40}}, ""),
     Form("an unknown currency", {"pricing": {"currency": "credits", "input": 2.5, "output": 10}}, ""),
     Form("no direction", {"price": 2.5}, ""),
-    Form("one side only, its unit unsaid", {"pricing": {"input": 2.5}}, ""),
+    Form("one side only, without a unit", {"pricing": {"input": 2.5}}, ""),
     Form(
-        "one side only, so small that it is a token's",
+        "one side only, so small that it must be per token",
         {"pricing": {"prompt": "0.00000002"}},
         "input 0.02",
         model="bge-m3",
@@ -667,7 +667,12 @@ FORMS: Final = (
         "image 0.04 per image",
         model="flux-1-dev",
     ),
-    Form("cents per second of who knows what", {"pricing": {"type": "time", "cents_per_sec": 0.05}}, "", model="sdxl"),
+    Form(
+        "cents per second, without saying of what",
+        {"pricing": {"type": "time", "cents_per_sec": 0.05}},
+        "",
+        model="sdxl",
+    ),
     Form(
         "a price with its unit",
         {"unit_price": 0.05, "unit": "image", "currency": "USD"},
@@ -699,7 +704,7 @@ FORMS: Final = (
         _PLAIN,
     ),
     Form(
-        "requests of some dollars each, of unsaid number",
+        "some dollars for a number of requests that is not stated",
         {"pricing": {"input": 2.5, "output": 10, "request": {"low": 5, "medium": 8, "high": 12}}},
         _PLAIN,
     ),
