@@ -19,6 +19,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 
 $(DEMO): pyproject.toml requirements-demo.lock
 	@test -n "$(PYTHON)" || { echo "error: expected Python 3.11 to 3.13 on the PATH, found none (install one, or: make PYTHON=/path/to/python3.12)"; exit 1; }
+	@echo "installing 0.4 GB into .venv; pip prints nothing for a minute or more"
 	$(PYTHON) -m venv .venv
 	$(INSTALL) --require-hashes --requirement requirements-demo.lock
 	$(INSTALL) --no-build-isolation --editable .
