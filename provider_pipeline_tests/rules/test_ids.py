@@ -241,6 +241,11 @@ def test_what_only_continues_a_text_is_not_said_to_chat(model_id):
     assert told(model_id) == {"completion"}
 
 
+def test_a_name_for_whichever_version_is_the_latest_denies_nothing():
+    assert told("grok-latest") == {"chat"}
+    assert told("grok-latest", has=False).isdisjoint({"vision", "reasoning"})
+
+
 @pytest.mark.parametrize("model_id", ["LiquidAI/LFM2-24B-A2B", "LiquidAI/LFM2.5-1.2B-Instruct"])
 def test_an_ability_that_depends_on_the_server_is_neither_claimed_nor_denied(model_id):
     assert "tools" not in told(model_id) | told(model_id, has=False)

@@ -194,6 +194,7 @@ def test_the_label_of_a_list_is_evidence():
         ("openbmb/MiniCPM-o-4_5", {"chat", "vision", "audio_input"}, set()),
         ("ServiceNow-AI/zorb-1.6-thinker", {"reasoning"}, set()),
         ("Qwen/Qwen3.5-35B-A3B-Base", {"completion"}, set()),
+        ("~anthropic/claude-fable-latest", {"chat", "vision", "tools", "reasoning"}, {"audio_input"}),
     ],
 )
 def test_names_decide_what_models_can_do(model_id, has, lacks):
