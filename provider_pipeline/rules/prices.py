@@ -17,6 +17,7 @@ from provider_pipeline.rules.jmespath_compiler import Closure
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import Compiled
 from provider_pipeline.rules.limits import Work
+from provider_pipeline.rules.money import Money, currency_beside, currency_code, money_in
 from provider_pipeline.rules.values import (
     BadValueError,
     Scale,
@@ -119,18 +120,6 @@ def is_quality(word: str) -> bool:
     return word.lower() in read_table("prices.toml")["variant"]["quality"]
 
 
-@functools.cache
-def _currencies() -> Mapping[str, str]:
-    table = read_table("prices.toml")
-    written: dict[str, str] = table["currency"]
-    return {code.lower(): code for code in table["known_currency"]} | written
-
-
-def currency_code(text: str) -> str | None:
-    """The ISO 4217 code in a listing's text; None if it is no known currency."""
-    return _currencies().get(text.strip().lower())
-
-
 def parse_currency(document: Any) -> str:
     """Parse a currency in a rule or a provider file.
 
@@ -184,13 +173,17 @@ class PriceReader:
     def read(self, item: Any, work: Work, set_aside: OnSetAside) -> Prices:
         """The prices of an item, by component; values that cannot be read go to `set_aside`."""
         found: Prices = {}
-        currency: str | None = None
+        shared: str | None = None
         for name, field, get, scale in self._readings:
             if (value := get(item, work)) is None or (per := scale(item, work)) is None:
                 continue
             try:
-                if currency is None:
-                    currency = self._currency_of(item, work)
+                if shared is None:
+                    shared = self._currency_of(item, work)
+                currency = shared
+                if isinstance(value, str) and (money := money_in(value)) is not None:
+                    currency = self._currency_in(money, shared, item, work)
+                    value = money.text
                 largest = _largest(per.per, currency, self._largest)
                 if field.is_tiers:
                     tiers = _read_tiers(value, per.factor, largest)
@@ -208,6 +201,14 @@ class PriceReader:
             except BadValueError as error:
                 set_aside(error, name, value)
         return found
+
+    def _currency_in(self, money: Money, shared: str, item: Any, work: Work) -> str:
+        """The currency of an amount whose text names one."""
+        is_stated = self._stated is not None and bool(self._stated(item, work))
+        code = currency_beside(money, shared if is_stated else None, self._currency)
+        if code is None:
+            raise BadValueError("unknown_currency", f"the price's text says {money.currency}, its item {shared}")
+        return code
 
     def _currency_of(self, item: Any, work: Work) -> str:
         stated = self._stated(item, work) if self._stated is not None else None

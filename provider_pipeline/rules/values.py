@@ -14,6 +14,7 @@ from provider_pipeline.rules.issues import has_controls, one_line, shown
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import compiled
 from provider_pipeline.rules.limits import Work
+from provider_pipeline.rules.money import PER
 
 
 class UnitByRow(BaseModel):
@@ -49,7 +50,7 @@ class UnitTimes(BaseModel):
 
 _PRICE_TEXT = re.compile(
     r"(?:usd|us\$|\$)?\s*([0-9]{1,9}(?:,[0-9]{3})*(?:\.[0-9]{1,15})?)\s*(?:usd|\$)?"
-    r"\s*(?:(?:/|per)\s*(?:1\s?)?(?:[mkb]|million|thousand|billion|1,?000(?:,?000)?)?\s*(?:input|output|prompt|completion)?\s*(?:tokens?|toks?)?)?",
+    rf"\s*{PER}",
     re.IGNORECASE,
 )
 """A price such as `$0.59 / 1M tokens`."""

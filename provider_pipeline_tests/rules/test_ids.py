@@ -222,10 +222,33 @@ def test_what_enlarges_or_cuts_out_an_image_that_is_given_generates_none(model_i
         ("castorini/rank_zephyr_7b", "rerank"),
         ("gladia-solaria-1", "audio_transcription"),
         ("neuphonic/neutts-air", "text_to_speech"),
+        ("KittenML/kittentts-nano-0.8", "text_to_speech"),
+        ("fishaudio/s2-pro", "text_to_speech"),
+        ("distil-whisper/distil-large-v3.5", "audio_transcription"),
+        ("saaras:v3", "audio_transcription"),
+        ("codefuse-ai/F2LLM-4B", "embedding"),
+        ("microsoft/harrier-oss-v1-0.6b", "embedding"),
+        ("AIDC-AI/Ovis-Image-7B", "image_generation"),
+        ("zorb-image-2.5-pro", "image_generation"),
     ],
 )
 def test_names_without_the_word_for_what_they_do_are_known(model_id, only):
     assert told(model_id) == {only}
+
+
+@pytest.mark.parametrize("model_id", ["fireworks::v1::autoedits-deepseek-lite-default", "acme/zorb-70b-base"])
+def test_what_only_continues_a_text_is_not_said_to_chat(model_id):
+    assert told(model_id) == {"completion"}
+
+
+def test_a_name_for_whichever_version_is_the_latest_denies_nothing():
+    assert told("grok-latest") == {"chat"}
+    assert told("grok-latest", has=False).isdisjoint({"vision", "reasoning"})
+
+
+@pytest.mark.parametrize("model_id", ["LiquidAI/LFM2-24B-A2B", "LiquidAI/LFM2.5-1.2B-Instruct"])
+def test_an_ability_that_depends_on_the_server_is_neither_claimed_nor_denied(model_id):
+    assert "tools" not in told(model_id) | told(model_id, has=False)
 
 
 @pytest.mark.parametrize("model_id", ["duckdb-nsql", "sqlcoder", "acme-sql", "ensemble"])

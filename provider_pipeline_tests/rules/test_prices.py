@@ -156,6 +156,17 @@ def test_a_currency_is_the_items_else_the_endpoints_else_usd_and_nothing_is_conv
     assert row["input_price"] == (7 if currency == "USD" else None)
 
 
+def test_a_text_with_its_currency_is_read_row_by_row_whatever_the_rules_currency():
+    def price(text):
+        return extracted({"id": "chat-a", "p": {"in": text}}, currency="EUR")[0]["prices"].get("input", {})
+
+    assert price("2.50 €") == {"amount": 2.5, "unit": "million_tokens", "currency": "EUR"}
+    assert price("2.50") == price("2.50 €")
+    assert price("$2.50") == {"amount": 2.5, "unit": "million_tokens", "currency": "USD"}
+    assert price("2.50 GBP")["currency"] == "GBP"
+    assert price("¥2.50") == {}
+
+
 def test_a_price_in_something_that_is_no_currency_is_set_aside():
     fields = {"id": "id", "input_price": "cost", "currency": "money"}
     row, (warning,) = extracted({"id": "m", "cost": 7, "money": "credits"}, fields=fields, units={})

@@ -17,7 +17,8 @@ from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import compiled, literal, path_expression, quote_key, snake, words_of
 from provider_pipeline.rules.limits import PAGE_STEPS, Work, WorkExceededError
 from provider_pipeline.rules.metadata import metadata_reader
-from provider_pipeline.rules.prices import OTHER_CURRENCY, currency_code, is_size
+from provider_pipeline.rules.money import currency_code
+from provider_pipeline.rules.prices import OTHER_CURRENCY, is_size
 from provider_pipeline.rules.values import BadValueError, UnitByRow, number, read_text
 
 MIN_PLAUSIBLE: Final = 0.9
@@ -38,7 +39,9 @@ _SAMPLED: Final = 2_000
 _MAX_FIELDS: Final = 50
 _MAX_NAMED: Final = 6
 _MAX_AMOUNT: Final = 80
-_AMOUNT: Final = re.compile(r"[$€£¥￥]\s*\d|\d\s*(?:¢|usd|eur|gbp|cny|rmb|元|credits)|\d\.\d+\s*-\s*\d", re.IGNORECASE)
+_AMOUNT: Final = re.compile(
+    r"^\d+(?:\.\d+)?\s*x$|[$€£¥￥]\s*\d|\d\s*(?:¢|usd|eur|gbp|cny|rmb|元|credits)|\d\.\d+\s*-\s*\d", re.IGNORECASE
+)
 _ZERO: Final = "zero"
 _MOSTLY_ONE: Final = "the same for most models"
 
@@ -307,7 +310,11 @@ def unread_fields(
             found.setdefault(column.expression, kind)
     for column in shape.nested.values():
         base = path_expression(column.path[:-1])
-        if column.path[:-1] not in read and f"{base}[" not in whole and _kind(column, kinds) == "price":
+        if (
+            column.path[:-1] not in read
+            and not (f"{base}[" in whole or f"[{base}]" in whole)
+            and _kind(column, kinds) == "price"
+        ):
             found.setdefault(f"{base}[].{quote_key(column.path[-1])}", "price")
     found |= dict.fromkeys(_in_other_units(shape, prices), "price")
     order = list(kinds)

@@ -18,7 +18,8 @@ from provider_pipeline.rules.generation.price_words import (
 from provider_pipeline.rules.generation.shape import Column
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import Path, snake
-from provider_pipeline.rules.prices import CURRENCY_FIELD, USD, currency_code
+from provider_pipeline.rules.money import DOLLAR, currency_code, money_in
+from provider_pipeline.rules.prices import CURRENCY_FIELD, USD
 from provider_pipeline.rules.values import Unit, number
 
 _SIDES: Final = ("input", "output")
@@ -174,6 +175,36 @@ def _names_units(column: Column, kinds: Container[str]) -> bool:
     modalities = read_table("fields.toml")["modality"]["values"]
     texts = {text for text in column.values if isinstance(text, str)}
     return not texts & {*modalities} and any(is_unit(text) for text in texts)
+
+
+class ReadTexts(NamedTuple):
+    """Columns, with amounts in place of texts that name their currency.
+
+    Attributes:
+        columns: The columns by path.
+        code: The ISO 4217 code of the texts, if they name one other than USD.
+        unknown: The codes, if they name several.
+    """
+
+    columns: dict[Path, Column]
+    code: str | None = None
+    unknown: Iterable[str] = ()
+
+
+def amounts_in_texts(columns: dict[Path, Column]) -> ReadTexts:
+    """The columns with the amounts of texts such as `2.50 EUR`, as long as all name one currency."""
+    found: dict[Path, Column] = {}
+    codes: set[str] = set()
+    for path, column in columns.items():
+        money = [money_in(value) for value in column.values if isinstance(value, str) and value]
+        named = {each.currency for each in money if each is not None} - {DOLLAR, USD}
+        if named and None not in money:
+            codes |= named
+            texts = [each.text if (each := money_in(value)) else value for value in column.values]
+            found[path] = Column(path, texts, column.owners, column.lookup)
+    if len(codes) > 1:
+        return ReadTexts(columns, None, sorted(codes))
+    return ReadTexts(columns | found, *codes) if codes else ReadTexts(columns)
 
 
 def stated_currency(column: Column, columns: dict[Path, Column]) -> Column | None:

@@ -1,10 +1,12 @@
 """Reads an item's lists of prices, whose entries differ by label or prompt size, or hold further lists."""
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+from provider_pipeline.rules.generation.price_sizes import Size, size_in
 from provider_pipeline.rules.generation.price_words import counts_no_tokens, is_about_money, price_name
 from provider_pipeline.rules.generation.shape import Column, Shape
 from provider_pipeline.rules.generation.special_prices import Variant, component_by_size
@@ -17,7 +19,7 @@ _MAX_ENTRIES: Final = 40
 _MAX_TEXTS: Final = 40
 _MAX_LABEL: Final = 80
 _MAX_NESTING: Final = 3
-_PAIR: Final = 2
+_MAX_RANGES: Final = 8
 _CLOCK: Final = r"(?:[01]?\d|2[0-4]):[0-5]\d(?::[0-5]\d)?(?:\s*(?:am|pm|utc|z))?"
 _TIME_OF_DAY: Final = re.compile(rf"{_CLOCK}(?:\s*(?:-|\u2013|to|~)\s*{_CLOCK})?", re.IGNORECASE)
 """Such as `16:30` and `16:30-00:30`."""
@@ -277,10 +279,10 @@ def _tells(key: str, lists: list[_Listed]) -> bool:
 def _read_tiers(path: Path, base: str, lists: list[_Listed], found: ListedPrices) -> bool:
     """Read a list with an entry for each range of prompt sizes; returns whether it is one."""
     entries = [entry for each in lists for entry in each.entries]
-    start = _size_in(entries, "from")
+    start, end = size_in(entries, "from"), size_in(entries, "to")
     if start is None:
-        return False
-    used = {each.steps[0] for each in (start, _size_in(entries, "to")) if each is not None}
+        return end is not None and _read_tiers_by_end(path, base, lists, end, found)
+    used = {each.steps[0] for each in (start, end) if each is not None}
     table = read_table("fields.toml")["price"]
     keys = list(dict.fromkeys(key for entry in entries for key in entry))
     amounts = [
@@ -307,7 +309,7 @@ def _read_tiers(path: Path, base: str, lists: list[_Listed], found: ListedPrices
     size = start.expression
     for key in amounts:
         own, name = (*path, key), quote_key(key)
-        tiers = f"{base}[?{size}{free}].{{above: {size}, amount: {name}}}"
+        tiers = f"{base}[?{size} && {size} != `0`{free}].{{above: {size}, amount: {name}}}"
         first = f"({base}[?(!{size} || {size} == `0`){free}] | [0]).{name}"
         for owner, held in lists:
             plain = [entry for entry in held if not any(_is_true(entry.get(one)) for one in conditions)]
@@ -326,6 +328,38 @@ def _read_tiers(path: Path, base: str, lists: list[_Listed], found: ListedPrices
     return True
 
 
+def _read_tiers_by_end(path: Path, base: str, lists: list[_Listed], end: Size, found: ListedPrices) -> bool:
+    """Read a list with an entry for each range of prompt sizes, of which only the upper end is stated.
+
+    An entry begins where the one before it ends, and the last may have no end.
+    """
+    ordered = [_Listed(owner, sorted(held, key=lambda entry: end.read(entry) or math.inf)) for owner, held in lists]
+    most = max(len(held) for _, held in ordered)
+    keys = list(dict.fromkeys(key for _, held in ordered for entry in held for key in entry if key != end.steps[0]))
+    table = read_table("fields.toml")["price"]
+    texts = {*table["unit_keys"], *table["currency_keys"]}
+    amounts = [key for key in keys if is_about_money((*path, key)) and _is_price_key(path, key)]
+    ends = [[end.read(entry) for entry in held] for _, held in ordered]
+    if (
+        not amounts
+        or not 1 < most <= _MAX_RANGES
+        or any(len({*each}) < len(each) for each in ends)
+        or any(key not in amounts and snake(key) not in texts for key in keys)
+    ):
+        return False
+    size = end.expression
+    in_order = f"[sort_by({base}[?{size}], &{size}), {base}[?!{size}]][]"
+    for key in amounts:
+        own, name = (*path, key), quote_key(key)
+        above = ", ".join(f"{{above: [{at}].{size}, amount: [{at + 1}].{name}}}" for at in range(most - 1))
+        for (owner, held), sizes in zip(ordered, ends, strict=True):
+            found.add(own, f"({in_order} | [0].{name})", owner, held[0].get(key))
+            tiers = [{"above": at, "amount": entry.get(key)} for at, entry in zip(sizes, held[1:], strict=False) if at]
+            if tiers:
+                _append(found.tiers, own, f"({in_order} | [{above}][?above])", owner, tiers)
+    return True
+
+
 def _is_price_key(path: Path, key: str) -> bool:
     name = price_name((*path, key))
     return bool(name.components) and "condition" not in name.meaning
@@ -333,45 +367,3 @@ def _is_price_key(path: Path, key: str) -> bool:
 
 def _is_true(value: Any) -> bool:
     return value is not None and value is not False and value not in ("", [], {})
-
-
-class _Size(NamedTuple):
-    """Location of the prompt size in an entry: its JMESPath, and the path's steps."""
-
-    expression: str
-    steps: tuple[str | int, ...]
-
-    def read(self, entry: Any) -> float | None:
-        """The size in an entry."""
-        for step in self.steps:
-            try:
-                entry = entry[step]
-            except (KeyError, IndexError, TypeError):
-                return None
-        return number(entry)
-
-
-def _size_in(entries: list[dict[str, Any]], kind: str) -> _Size | None:
-    """Location of the entries' lower or upper prompt size."""
-    found = (size for size in _possible_sizes(entries, kind) if _are_sizes([size.read(entry) for entry in entries]))
-    return next(found, None)
-
-
-def _possible_sizes(entries: list[dict[str, Any]], kind: str) -> Iterator[_Size]:
-    table = read_table("prices.toml")["tiers"]
-    for key in dict.fromkeys(key for entry in entries for key in entry):
-        held = [entry.get(key) for entry in entries]
-        if snake(key) in table[kind]:
-            yield _Size(quote_key(key), (key,))
-        if snake(key) in table["range"] and all(isinstance(each, list) and len(each) == _PAIR for each in held):
-            place = int(kind == "to")
-            yield _Size(f"{quote_key(key)}[{place}]", (key, place))
-        if snake(key) in table["inside"]:
-            for inner in dict.fromkeys(inner for each in held if isinstance(each, dict) for inner in each):
-                if snake(inner) in table[kind]:
-                    yield _Size(f"{quote_key(key)}.{quote_key(inner)}", (key, inner))
-
-
-def _are_sizes(values: list[float | None]) -> bool:
-    sizes = [value for value in values if value is not None]
-    return all(size.is_integer() and (size == 0 or size >= 1_000) for size in sizes) and any(sizes)

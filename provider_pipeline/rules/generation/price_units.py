@@ -78,6 +78,7 @@ def token_unit(
         currency: The prices' currency, if known.
         around: The answer's text that names the unit of all models' prices.
     """
+    value_words = _value_words(columns[0])
     if (worth := currency_worth(currency)) != 1:
         columns = [_divided(column, worth) for column in columns]
     if named is not None:
@@ -91,7 +92,7 @@ def token_unit(
         return _unit_by_text(around, amounts, columns[0].words), "the text around the models"
     for words, why in (
         (columns[0].words, "the words in the path"),
-        (_value_words(columns[0]), "the words of the values"),
+        (value_words, "the words of the values"),
     ):
         scale = scale_of(words)
         unit = _unit_of_scale(scale, words, amounts) if scale else None

@@ -10,7 +10,8 @@ from typing import Final, NamedTuple
 
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import Path, squashed, words_of
-from provider_pipeline.rules.prices import USD, currency_code
+from provider_pipeline.rules.money import currency_code
+from provider_pipeline.rules.prices import USD
 
 _SIZE = re.compile(r"(\d+)([km]?)")
 _SIZES: Final = {"": 1, "k": 1_000, "m": 1_000_000}

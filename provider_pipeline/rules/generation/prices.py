@@ -14,6 +14,7 @@ from provider_pipeline.rules.generation.price_context import (
     MainPrices,
     PriceChoice,
     Priced,
+    amounts_in_texts,
     beside,
     is_count,
     prices_currency,
@@ -48,7 +49,8 @@ from provider_pipeline.rules.generation.special_prices import (
 )
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import Path, words_of
-from provider_pipeline.rules.prices import TOKENS, USD, currency_code, field_name
+from provider_pipeline.rules.money import currency_code
+from provider_pipeline.rules.prices import TOKENS, USD, field_name
 from provider_pipeline.rules.values import Unit, UnitByRow, number, unit_scales
 
 _MIN_NUMBERS: Final = 0.7
@@ -60,16 +62,17 @@ _SIDES: Final = ("input", "output")
 def find_prices(shape: Shape, answer: Any, listing: Path) -> ListingPrices:
     """The prices of a listing's items; the answer around the listing may name their currency."""
     lists = listed_prices(shape) if shape.nested else ListedPrices()
-    columns = {path: column for path, column in shape.columns.items() if not column.lookup} | lists.columns
+    texts = amounts_in_texts({path: column for path, column in shape.columns.items() if not column.lookup})
+    columns = texts.columns | lists.columns
     variants = [*variants_among(columns), *lists.variants.values()]
     taken = {variant.column.path for variant in variants}
     priced = list(_priced({path: column for path, column in columns.items() if path not in taken}, shape))
     around = text_around(answer, listing, "currency_keys")
     listed = lists.columns | lists.conditional | {(name,): each.column for name, each in lists.variants.items()}
-    found = ListingPrices(currency=around and currency_code(around), listed=listed)
+    found = ListingPrices(currency=around and currency_code(around), listed=listed, others=[*texts.unknown])
     if around and found.currency != USD:
         found.others = [around]
-    if around and found.currency is None:
+    if texts.unknown or (around and found.currency is None):
         return found
     if ratios := {name: [choice] for name, choice in ratio_choices(shape, named_like_prices=True)}:
         found.choices = ratios
@@ -80,12 +83,12 @@ def find_prices(shape: Shape, answer: Any, listing: Path) -> ListingPrices:
     if currency.unknown:
         return ListingPrices(others=[*currency.unknown], listed=listed)
     priced = currency.priced
-    main = _main_group(priced, columns, shape, currency.code or found.currency, unit)
+    main = _main_group(priced, columns, shape, currency.code or texts.code or found.currency, unit)
     if main is not None:
         found.choices |= main.choices
     others = [*(one.column for one in priced), *(choice.column for _, choice in by_unit)]
     first = main.first if main is not None else next(iter(others), None)
-    _add_currency(found, stated_currency(first, columns) if first is not None else None, currency.code)
+    _add_currency(found, stated_currency(first, columns) if first is not None else None, currency.code, texts.code)
     if found.others and found.currency is None and found.stated_currency is None:
         return ListingPrices(others=found.others, listed=listed)
     for component in read_table("prices.toml")["component"]:
@@ -355,8 +358,13 @@ def _is_tier_of(one: Priced, base: PriceChoice, main: MainPrices) -> bool:
     return own_token_unit(one.column, None, base.unit, main.first) == base.unit
 
 
-def _add_currency(found: ListingPrices, stated: Column | None, coin: str | None) -> None:
-    """Add the currency: stated nearest to the prices, else around them, else by their names or units."""
+def _add_currency(found: ListingPrices, stated: Column | None, coin: str | None, written: str | None) -> None:
+    """Add the currency: stated nearest to the prices, else around them, else by names, units or texts."""
+    if stated is not None and written is not None and {currency_code(text) for text in stated.values} != {written}:
+        found.others = sorted({*stated.values, written})  # they contradict each other
+        found.choices.clear()
+        return
+    coin = coin or written
     if stated is None:
         if found.currency is None and coin:
             found.currency, found.others = coin, [coin]

@@ -38,12 +38,18 @@ def ratio_choices(shape: Shape, *, named_like_prices: bool) -> Iterator[tuple[st
         if form.get("named_like_prices", False) is not named_like_prices:
             continue
         for base in shape.columns.values():
-            if base.leaf != form["base"] or base.lookup or base.share((int, float)) < 1:
+            if base.leaf != form["base"] or base.lookup or not _are_numbers(base):
                 continue
             beside_it = {column.leaf: column for path, column in shape.columns.items() if path[:-1] == base.path[:-1]}
             if beside_it.keys() >= {*form.get("beside", ())}:
                 yield from _choices_by_ratio(form, base, beside_it, shape)
                 return
+
+
+def _are_numbers(column: Column) -> bool:
+    """Whether all are numbers, or all are texts of numbers."""
+    is_text = column.share(str) == 1
+    return (is_text or column.share((int, float)) == 1) and all(number(value) is not None for value in column.values)
 
 
 def _choices_by_ratio(
@@ -53,6 +59,7 @@ def _choices_by_ratio(
 
     def where(column: Column, kind: int | str) -> str:
         node, name = path_expression(column.path[:-1]), quote_key(column.path[-1])
+        kind = str(kind) if told is not None and told.share(str) == 1 else kind
         wanted = f"[?{quote_key(told.path[-1])} == {literal(kind)}]" if told is not None else "[]"
         return f"([{node or '@'}]{wanted}.{name} | [0])"
 

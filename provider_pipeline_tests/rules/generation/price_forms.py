@@ -41,9 +41,10 @@ tiers.
   amounts that cannot be true beside the input price; a price that is neither of input nor of output; entries by date
   without a mark of the current one; prices for some hours of the day; a single price of a model for sound, images or
   video, which may be per token, character, second or image. The rule's issue `unread_fields` names what was not read.
-- **The currency** is the one named nearest to the price, else around the models, else by the price's name or unit,
-  else by `currency` in the [provider's file](provider-files.md), else USD. An issue `other_currency` says where it is
-  not USD. An unknown currency (credits, tokens of a chain) gives no price.
+- **The currency** is the one in the amount's own text (`2.50 EUR`, `€2.50`), else the one named nearest to the price,
+  else around the models, else by the price's name or unit, else by `currency` in the
+  [provider's file](provider-files.md), else USD. An issue `other_currency` says where it is not USD. An unknown
+  currency (credits, tokens of a chain) gives no price, nor does a text that contradicts its item.
 - **Zero** means free where text tokens are billed, unless the model also has a price by the hour. Elsewhere it means
   "does not apply", and a price that is zero for every model is a placeholder.
 
@@ -761,6 +762,56 @@ FORMS: Final = (
     ),
     Form("placeholders of zero", {"pricing": {"input": 2.5, "output": 10, "cache_read": 0, "request": 0}}, _PLAIN),
     Form("no fixed price", {"pricing": {"prompt": "-1", "completion": "-1"}}, ""),
+    Form("texts with a currency", {"pricing": {"input": "2.50 EUR", "output": "10.00 EUR"}}, _EUROS),
+    Form("texts with a sign", {"pricing": {"input": "€2.50", "output": "€10"}}, _EUROS),
+    Form("texts with a decimal comma", {"pricing": {"input": "2,50 €", "output": "10,00 €"}}, _EUROS),
+    Form(
+        "texts with currency and unit",
+        {"input_price": "EUR 2.5 / 1M tokens", "output_price": "EUR 10 / 1M tokens"},
+        _EUROS,
+    ),
+    Form("texts with a sign of several currencies", {"pricing": {"input": "¥18", "output": "¥72"}}, ""),
+    Form(
+        "texts against the currency beside them",
+        {"pricing": {"currency": "USD", "input": "€2.50", "output": "€10"}},
+        "",
+    ),
+    Form(
+        "tiers of which the upper end is stated",
+        {"pricing": [{"up_to": 200000, "input": 2.5, "output": 10}, {"input": 5, "output": 15}]},
+        _TIERED,
+    ),
+    Form(
+        "the same, in any order and with an end for all",
+        {
+            "pricing": [
+                {"max_input_tokens": 1000000, "input": 5, "output": 15},
+                {"max_input_tokens": 200000, "input": 2.5, "output": 10},
+            ]
+        },
+        _TIERED,
+    ),
+    Form(
+        "entries by the time at which they end",
+        {"pricing": [{"end": 1767225600, "input": 2.5, "output": 10}, {"input": 5, "output": 15}]},
+        "",
+    ),
+    Form(
+        "charges",
+        {
+            "charges": [
+                {"type": "input", "amount": 2.5, "unit": "1M tokens"},
+                {"type": "output", "amount": 10, "unit": "1M tokens"},
+            ]
+        },
+        _PLAIN,
+    ),
+    Form(
+        "ratios as texts",
+        {"quota_type": "0", "model_ratio": "1.25", "model_price": "0", "completion_ratio": "4"},
+        _PLAIN,
+    ),
+    Form("video by resolution, of no unit", {"price_by_resolution": {"720p": 0.1, "1080p": 0.2}}, "", model="veo-3"),
 )
 
 

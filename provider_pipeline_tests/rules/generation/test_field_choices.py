@@ -278,6 +278,11 @@ def test_empty_and_zero_values_and_other_spellings_of_what_is_read_are_not_named
     assert unread(models(**PRICED, **fields))[0] == []
 
 
+def test_a_multiplier_of_prices_is_named():
+    ((severity, message),), _ = unread(models(multiplier="2x"))
+    assert (severity, message) == ("warning", "the rule does not read multiplier")
+
+
 def prices_unread(*items, **around):
     return {
         name.removesuffix(": price")

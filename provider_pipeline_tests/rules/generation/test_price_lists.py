@@ -51,6 +51,20 @@ def test_an_entry_by_prompt_size_is_a_tier_and_the_first_one_the_price():
     assert amounts(found.tiers) == {("pricing", "input"): [[{"above": 200_000, "amount": 2}]]}
 
 
+def test_ranges_with_an_upper_end_begin_where_the_one_before_ends_in_any_order():
+    ranges = [{"up_to": 32_000, "input": 1}, {"up_to": 128_000, "input": 2}, {"input": 4}]
+    found = read(ranges, ranges[::-1])
+    assert amounts(found.columns) == {("pricing", "input"): [1, 1]}
+    (tiers,) = found.tiers.values()
+    assert tiers.values == [[{"above": 32_000, "amount": 2}, {"above": 128_000, "amount": 4}]] * 2
+    assert compile_expression(tiers.expression)({"pricing": ranges[::-1]}) == tiers.values[0]
+
+
+def test_ranges_that_end_alike_and_those_with_another_condition_are_no_tiers():
+    assert read([{"up_to": 32_000, "input": 1}, {"up_to": 32_000, "input": 2}]).tiers == {}
+    assert read([{"up_to": 32_000, "region": "eu", "input": 1}, {"region": "us", "input": 2}]).tiers == {}
+
+
 def test_small_numbers_are_no_prompt_sizes():
     assert read([{"from": 0, "input": 1}, {"from": 3, "input": 2}]).tiers == {}
 
