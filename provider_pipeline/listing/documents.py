@@ -142,8 +142,9 @@ def parse_document(content: bytes, *, where: str, content_type: str | None, reda
 
     Where JSON leaves room (RFC 8259), what readers may understand differently is refused: repeated keys, `NaN`,
     `Infinity`, numbers out of a double's range (`1e999`, and `1e-999`, which would read as zero), and anything but
-    white space after the document. Integers are exact, up to 4,300 digits, if few are beyond a double. Lone surrogates and NUL characters are read:
-    the rules set aside only the value that holds one (`unstorable_text`), and keep the model.
+    white space after the document. Integers are exact, up to 4,300 digits, if few are beyond a double. Lone surrogates
+    and NUL characters are read: the rules set aside only the value that holds one (`unstorable_text`), and keep the
+    model.
 
     Args:
         content: The body, decompressed.
