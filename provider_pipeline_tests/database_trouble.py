@@ -61,6 +61,18 @@ def full(database: Database) -> Iterator[None]:
         connection.exec_driver_sql("DROP FUNCTION disk_is_full CASCADE")
 
 
+@contextmanager
+def unreachable(database: Database) -> Iterator[None]:
+    """Every connection is cut, and no new one is taken."""
+    with _administrator(database) as connection:
+        _set(connection, "ALTER DATABASE {} ALLOW_CONNECTIONS false", database)
+        _cut(connection, database)
+        try:
+            yield
+        finally:
+            _set(connection, "ALTER DATABASE {} ALLOW_CONNECTIONS true", database)
+
+
 def _administrator(database: Database) -> psycopg.Connection:
     url = make_url(database.url).set(drivername="postgresql", database="postgres")
     return psycopg.connect(url.render_as_string(hide_password=False), autocommit=True)

@@ -127,6 +127,9 @@ _MAX_CONTAINERS: Final = 1_000_000
 _FREE_CONTAINERS, _BYTES_PER_CONTAINER = 50_000, 8
 _FREE_VALUES, _BYTES_PER_VALUE = 100_000, 6
 _BYTES_PER_STRICT_VALUE = 32
+_BEYOND_DOUBLES: Final = re.compile(rb"[0-9]{309,}")
+_MAX_DIGITS_BEYOND_DOUBLES: Final = 250_000
+"""Of one page: Python reads and writes an integer in time quadratic to its digits, in calls that nothing interrupts."""
 
 _TITLE: Final = re.compile(r"<title[^>]*>(.{0,300}?)</title", re.IGNORECASE | re.DOTALL)
 _PASSWORD: Final = re.compile(rb"<input[^>]{0,500}\btype\s*=\s*[\"']?password", re.IGNORECASE)
@@ -139,8 +142,9 @@ def parse_document(content: bytes, *, where: str, content_type: str | None, reda
 
     Where JSON leaves room (RFC 8259), what readers may understand differently is refused: repeated keys, `NaN`,
     `Infinity`, numbers out of a double's range (`1e999`, and `1e-999`, which would read as zero), and anything but
-    white space after the document. Integers are exact, up to 4,300 digits. Lone surrogates and NUL characters are read:
-    the rules set aside only the value that holds one (`unstorable_text`), and keep the model.
+    white space after the document. Integers are exact, up to 4,300 digits, if few are beyond a double. Lone surrogates
+    and NUL characters are read: the rules set aside only the value that holds one (`unstorable_text`), and keep the
+    model.
 
     Args:
         content: The body, decompressed.
@@ -200,6 +204,7 @@ def _parse(content: bytes, redactor: Redactor) -> Any:
         # The strict parser takes several times as long, in calls that nothing can interrupt. Lone surrogates, repeated
         # keys and unusual numbers need it.
         _refuse_density(content, _BYTES_PER_STRICT_VALUE, _BYTES_PER_STRICT_VALUE)
+        _refuse_digits(content)
         return _parse_strictly(content, redactor)
 
 
@@ -212,6 +217,16 @@ def _refuse_density(content: bytes, bytes_per_container: int, bytes_per_value: i
     values = _FREE_VALUES + size // bytes_per_value
     if size // 2 > values and content.count(b",") >= values:
         raise _RefusedDocument(f"a body with more than {values:,} values on one page")
+
+
+def _refuse_digits(content: bytes) -> None:
+    digits = 0
+    for found in _BEYOND_DOUBLES.finditer(content):
+        digits += len(found[0])
+        if digits > _MAX_DIGITS_BEYOND_DOUBLES:
+            raise _RefusedDocument(
+                f"a body with more than {_MAX_DIGITS_BEYOND_DOUBLES:,} digits of numbers beyond a double's range"
+            )
 
 
 def _in_utf8(content: bytes) -> bytes:

@@ -37,7 +37,7 @@ from provider_pipeline.listing.policy import RequestPolicy, join_url, key_in_url
 from provider_pipeline.listing.redaction import redacted_url
 from provider_pipeline.listing.transport import HttpResponse, Transport
 from provider_pipeline.rules.document import ID_PLACEHOLDER, Detail
-from provider_pipeline.rules.limits import checked_path
+from provider_pipeline.rules.limits import LISTING_STEPS, Work, checked_path
 from provider_pipeline.rules.pagination import (
     CursorPagination,
     Expression,
@@ -221,6 +221,7 @@ class EndpointPaginator:
         self._known = known
         self._completeness = CompletenessCheck(self._endpoint.selector, self._endpoint.id_field, budget.pace.keep)
         self._bodies: set[bytes] = set()
+        self._work = Work(LISTING_STEPS)
         self._seen = 0
         self._spelling = 0
 
@@ -256,7 +257,7 @@ class EndpointPaginator:
             self._budget.pace.keep()
             self._seen += count or 0
             link = response.headers.get("Link")
-            before = PageInfo(response.url, page.document, number, link, count, self._seen, self._spelling)
+            before = PageInfo(response.url, page.document, number, link, count, self._seen, self._spelling, self._work)
             step = self._step(response, before)
             if isinstance(step, Finished):
                 return
@@ -367,7 +368,7 @@ class EndpointPaginator:
             raise ListingPartialError(
                 f"{response.where} answered page {page.number}, which {step.reason}", hint=_CHECK_PAGINATION
             )
-        total = announced_total(pagination, page.document) if isinstance(step, Finished) else None
+        total = announced_total(pagination, page) if isinstance(step, Finished) else None
         if total is not None and self._endpoint.selector and (reason := self._completeness.disagreement(total)):
             partial = isinstance(pagination, NoPagination) and total > self._seen
             raise (ListingPartialError if partial else ListingUnreadableError)(

@@ -13,7 +13,7 @@ from provider_pipeline.errors import RuleTooCostlyError
 from provider_pipeline.listing.policy import may_follow, param, resolved_url, with_params
 from provider_pipeline.listing.redaction import one_line, redact_quote
 from provider_pipeline.rules.ids import CompactIds
-from provider_pipeline.rules.language import compile_expression, getter_within
+from provider_pipeline.rules.language import getter_within
 from provider_pipeline.rules.limits import LISTING_STEPS, Work
 from provider_pipeline.rules.pagination import (
     CursorPagination,
@@ -243,6 +243,7 @@ class PageInfo:
         count: Number of items that the rule's selector finds on it; None if it finds no list.
         seen: Number of items on this page and those before.
         spelling: Index of the parameter name in use, among the rule's names.
+        work: The step budget of the pagination's expressions, on all pages together.
     """
 
     url: str
@@ -252,6 +253,7 @@ class PageInfo:
     count: int | None = None
     seen: int = 0
     spelling: int = 0
+    work: Work = field(default_factory=lambda: Work(LISTING_STEPS), repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -297,9 +299,9 @@ def next_request(pagination: Pagination, page: PageInfo) -> Step:
             assert_never(pagination)
 
 
-def announced_total(pagination: Pagination, document: Any) -> int | None:
+def announced_total(pagination: Pagination, page: PageInfo) -> int | None:
     """The number of items in the whole listing that the page announces, if the rule says where."""
-    return _whole(compile_expression(pagination.total)(document)) if pagination.total else None
+    return _whole(_search(pagination.total, page)) if pagination.total else None
 
 
 def _cursor(pagination: CursorPagination, page: PageInfo) -> Step:
@@ -395,7 +397,7 @@ def _follow(page: PageInfo, target: str) -> Step:
 
 
 def _search(expression: str, page: PageInfo) -> Any:
-    return compile_expression(expression)(page.document)
+    return getter_within(expression, page.work)(page.document)
 
 
 def _is_token(value: Any) -> bool:

@@ -288,7 +288,7 @@ class ItemReader:
         if not isinstance(base, str) or not 0 < len(base) <= MAX_ID_LENGTH:
             return model_id
         # A fine-tuned `acme-reranker` is not a chat model, even if its base model is one.
-        said, of_base = self._capabilities.of_name(model_id), self._capabilities.of_name(base)
+        said, of_base = (self._capabilities.of_name(name, self._work) for name in (model_id, base))
         return base if all(of_base.get(name) == decision for name, decision in said.items()) else model_id
 
 

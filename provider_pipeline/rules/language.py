@@ -216,7 +216,8 @@ def _evaluated(expression: Compiled, value: Any, work: Work) -> Any:
         return work.at_most(expression.evaluate, value, work)
     except WorkExceededError as error:
         raise RuleTooCostlyError(
-            f"the expression {_shown(expression.text)} takes more steps than a rule may, {PAGE_STEPS:,} for a page",
+            f"the expression {_shown(expression.text)} takes more steps than a rule may, {PAGE_STEPS:,} for a page "
+            "or all pages together",
             hint="simplify the expression, or have the rule generated",
         ) from error
 

@@ -4,12 +4,15 @@ docs/rules.md lists the bounds; those of one expression or pattern are in `langu
 """
 
 import re
+import time
 from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
 from typing import Annotated, Any, Final, Generic, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, Field
+
+from provider_pipeline.errors import RuleTooCostlyError
 
 T = TypeVar("T")
 K = TypeVar("K")
@@ -37,6 +40,12 @@ LISTING_STEPS: Final = 10_000_000
 """Steps of all expressions on a whole listing, besides `STEPS_PER_ITEM`."""
 STEPS_PER_ITEM: Final = 3_000
 """Further steps that each item of a listing grants; ordinary rules take a few hundred."""
+FREE_MATCHING: Final = 1_000_000_000
+"""RE2 instructions times characters of a listing's names that are matched whatever they take, a few seconds at most."""
+MATCHING_SECONDS: Final = 1.0
+"""Processor time for matching further names of a listing, besides `MATCHING_MICROSECONDS_PER_ITEM`."""
+MATCHING_MICROSECONDS_PER_ITEM: Final = 200
+"""Further processor time that each item of a listing grants; a name of a real listing takes half of it at most."""
 ITEMS_PER_ELEMENT: Final = 4
 """Items that a selector may give per element of the page."""
 FEW_ITEMS: Final = 1_000
@@ -135,18 +144,23 @@ class Work:
     """The steps a rule has left on one listing. Not thread-safe.
 
     Steps are counted, not timed, so the same listing always gets the same verdict. A step takes about 0.1 microseconds
-    and allocates some ten bytes at most.
+    and allocates some ten bytes at most. Only RE2, which counts nothing, is timed, and only after `FREE_MATCHING`: the
+    same patterns take a hundred times as long for some names as for others of the same length.
 
     Attributes:
         left: Steps left. Hot loops subtract here and test for a negative value, which is much faster than `spend`.
         most: Steps that one evaluation may take.
         interpreter: The expression interpreter that spends these steps, created on first use.
+        clock: Processor time in seconds.
     """
 
-    __slots__ = ("_floor", "_items", "interpreter", "left", "most")
+    __slots__ = ("_floor", "_free_matching", "_items", "_matching_seconds", "clock", "interpreter", "left", "most")
 
-    def __init__(self, left: int = PAGE_STEPS) -> None:
+    def __init__(self, left: int = PAGE_STEPS, clock: Callable[[], float] = time.thread_time) -> None:
         self.left = left
+        self.clock = clock
+        self._free_matching = FREE_MATCHING
+        self._matching_seconds = MATCHING_SECONDS
         self.most = PAGE_STEPS
         self._floor = self._items = 0
         self.interpreter: Any = None
@@ -166,6 +180,29 @@ class Work:
         more = max(0, items - self._items)
         self._items += more
         self.left += STEPS_PER_ITEM * more
+        self._matching_seconds += MATCHING_MICROSECONDS_PER_ITEM * more / 1_000_000
+
+    def match(self, matches: Callable[[str], T], name: str, instructions: int) -> T:
+        """Call a function that matches a name with patterns of so many RE2 instructions.
+
+        Raises:
+            RuleTooCostlyError: The patterns have taken too much processor time on this listing's names.
+        """
+        self._free_matching -= instructions * len(name)
+        if self._free_matching >= 0:
+            return matches(name)
+        began = self.clock()
+        found = matches(name)
+        self._matching_seconds -= self.clock() - began
+        if self._matching_seconds < 0:
+            seconds = MATCHING_SECONDS + MATCHING_MICROSECONDS_PER_ITEM * self._items / 1_000_000
+            raise RuleTooCostlyError(
+                f"matching the listing's names with the rule's patterns, {instructions:,} RE2 instructions, takes more "
+                f"than {seconds:.1f} s of processor time",
+                hint="write fewer patterns, and few with .* or a repetition at their beginning; name the pattern set "
+                "`shipped` instead of its patterns",
+            )
+        return found
 
     def at_most(self, evaluate: Callable[..., T], *arguments: Any) -> T:
         """Call a function that may take the steps of one evaluation (`most`).

@@ -124,13 +124,17 @@ class NamePatterns:
 
     def decide(self, model_id: str) -> NameDecisions:
         """What the patterns decide about an id: per capability, the first that matches its normal form or itself."""
-        return self.decide_priced(model_id)[0]
+        return self.decide_priced(model_id, Work())[0]
 
-    def decide_priced(self, model_id: str) -> PricedDecisions:
-        """The same, with its cost."""
+    def decide_priced(self, model_id: str, work: Work) -> PricedDecisions:
+        """The same, with its cost; `work` bounds the matching of ids that are not cached.
+
+        Raises:
+            RuleTooCostlyError: Matching has taken too much processor time.
+        """
         decided = self._by_name.get(model_id)
         if decided is None:
-            positions = self._matches(model_id)
+            positions = work.match(self._matches, model_id, self._patterns.instructions)
             decided = self._by_matches.get(positions)
             if decided is None:
                 votes = sum(len(self._votes[position]) for position in positions)
@@ -260,9 +264,16 @@ class CompiledCapabilities:
         self._column_cache: dict[tuple[NameDecisions, EvidenceStates], Columns] = {}
         self._cache_room = _MAX_CACHED_PARTS
 
-    def of_name(self, model_id: str) -> Mapping[str, Decision]:
-        """What lookup tables and patterns decide about an id; undecided capabilities are absent."""
-        named = self._names.decide(model_id).decisions
+    def of_name(self, model_id: str, work: Work | None = None) -> Mapping[str, Decision]:
+        """What lookup tables and patterns decide about an id; undecided capabilities are absent.
+
+        Raises:
+            RuleTooCostlyError: Matching has taken too much processor time.
+        """
+        return self._looked_up(model_id, self._names.decide_priced(model_id, work or Work())[0].decisions)
+
+    def _looked_up(self, model_id: str, named: Mapping[str, Decision]) -> Mapping[str, Decision]:
+        """The patterns' decisions, with those of the lookup tables in their place."""
         if not self._lookup:
             return named
         tables = (self._lookup.get(key, {}) for key in (normalise_id(model_id), model_id.lower()))
@@ -277,14 +288,15 @@ class CompiledCapabilities:
 
         Raises:
             WorkExceededError: Too few steps are left.
+            RuleTooCostlyError: Matching has taken too much processor time.
         """
         stated = self._evidence(item, work) if self._predicates else ()
-        named, cost = self._names.decide_priced(model_id)
+        named, cost = self._names.decide_priced(model_id, work)
         work.left -= cost
         if work.left < 0:
             raise WorkExceededError
         if self._lookup:
-            found = _combined(self.of_name(model_id), stated)
+            found = _combined(self._looked_up(model_id, named.decisions), stated)
             work.spend(_LOOKUP_STEPS * len(found))
             return _columns(found)
         cached = self._column_cache.get((named, stated))

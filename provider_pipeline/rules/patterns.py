@@ -24,7 +24,8 @@ MAX_PROGRAM: Final = 40_000
 MAX_UNICODE_CLASSES: Final = 100
 """Unicode classes in all distinct patterns of a rule: RE2 needs half a millisecond to parse one."""
 _MAX_MEMORY: Final = 4 << 20
-_SET_MEMORY: Final = 1 << 20
+_SET_MEMORY: Final = 8 << 20
+"""With less, RE2 forgets the shipped set's states and builds them anew: names take 30 times as long."""
 _SET_MEMORY_PER_INSTRUCTION: Final = 200
 """With less than a few dozen bytes per instruction, an RE2 set silently matches nothing."""
 _CACHED_CHARACTERS: Final = 2_000_000
@@ -132,6 +133,7 @@ class RegexSet:
     """Many patterns, matched against a whole text in one pass.
 
     Attributes:
+        instructions: RE2 instructions of all patterns; a name's time grows with these times its length.
         memory: Upper bound in bytes.
 
     Raises:
@@ -141,7 +143,8 @@ class RegexSet:
     def __init__(self, patterns: Sequence[str]) -> None:
         self._set: Any = None
         self._patterns = patterns
-        self.memory = _SET_MEMORY + _SET_MEMORY_PER_INSTRUCTION * sum(map(program_size, patterns))
+        self.instructions = sum(map(program_size, patterns))
+        self.memory = _SET_MEMORY + _SET_MEMORY_PER_INSTRUCTION * self.instructions
         if patterns:
             self._set = re2.Set.FullMatchSet(_options(self.memory))
             try:

@@ -34,6 +34,14 @@ def canonical_json(value: Any) -> str:
     return _canonical(value)
 
 
+def compact_json(value: Any) -> bytes:
+    """JSON in the order of the value's own keys, without spaces."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # integers of more than 64 bits, lone surrogates
+        return json.dumps(value, separators=(",", ":")).encode("ascii")
+
+
 def digest_of(value: Any) -> str:
     """SHA-256 of the canonical JSON, in hexadecimal."""
     return hashlib.sha256(_canonical(value).encode("ascii")).hexdigest()

@@ -143,6 +143,12 @@ def test_a_sample_without_models_is_a_422_and_stores_no_rule(api: Api, sample: o
     assert len(api.get("/api/providers/acme/rules")) == 1
 
 
+def test_a_sample_with_integers_beyond_64_bits_is_read(api: Api):
+    api.fleet.add("acme")
+    found = api("POST", GENERATE, json={"sample_response": listing(*CHAT_MODELS) | {"serial": 10**30}})
+    assert found.json()["models"] == len(CHAT_MODELS)
+
+
 def test_keys_in_a_sample_are_masked_before_it_is_stored(api: Api):
     api.fleet.add("acme")
     sample = listing(*CHAT_MODELS) | {"apiKey": "hunter2 is my password"}

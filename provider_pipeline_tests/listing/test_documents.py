@@ -106,6 +106,12 @@ def test_an_integer_beyond_4300_digits_is_refused() -> None:
         parse(b"[%s]" % (b"9" * 4301))
 
 
+def test_a_page_of_integers_beyond_a_doubles_range_is_refused_before_they_are_read() -> None:
+    with pytest.raises(ListingUnreadableError, match="more than 250,000 digits of numbers beyond a double's range"):
+        parse(b"[%s]" % b",".join([b"9" * 4300] * 60))
+    assert len(parse(b"[%s]" % b",".join([b"9" * 300] * 1_000))) == 1_000
+
+
 @pytest.mark.parametrize("text", ["\\ud83d", "\\udc00", "\\u0000"])
 def test_lone_surrogates_and_nul_characters_are_left_to_the_rules_which_reject_their_model_alone(text: str) -> None:
     document = parse(f'{{"data": [{{"id": "good"}}, {{"id": "bad{text}"}}]}}'.encode())

@@ -21,7 +21,10 @@ from provider_pipeline.listing.endpoints import ListingEndpoint, ListingSource
 from provider_pipeline.listing.limits import (
     CPU_ALLOWANCE,
     MAX_HOST_PAUSE,
+    MAX_PAUSE,
     PAUSE_RATIO,
+    SECONDS_PER_BYTE,
+    SWITCH_SECONDS,
     ActiveListings,
     CpuThrottle,
     Deadline,
@@ -174,7 +177,7 @@ def work(pace: CpuThrottle, *, until: float) -> float:
     return time.thread_time() - before
 
 
-def test_a_heavy_listing_has_a_sixth_of_the_time_while_there_is_a_light_one(listings: ActiveListings) -> None:
+def test_a_heavy_listing_has_an_eleventh_of_the_time_while_there_is_a_light_one(listings: ActiveListings) -> None:
     with light_listing(listings):
         began = time.monotonic()
         worked = work(CpuThrottle(Deadline(60), listings), until=began + 1)
@@ -189,6 +192,39 @@ def test_a_large_body_pauses_before_it_is_parsed(listings: ActiveListings) -> No
         heavy.expect(100_000)
         heavy.expect(1_500_000)
         assert time.monotonic() - began >= 0.5 - 0.05
+
+
+def test_a_pause_for_a_long_call_is_as_long_as_that_call_asks_for() -> None:
+    now, naps = [0.0], []
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+        naps.append(seconds)
+
+    listings = ActiveListings(lambda: now[0], sleep)
+    light, heavy = CpuThrottle(Deadline(60), listings), CpuThrottle(Deadline(60), listings)
+    light.last_step = float("inf")
+    heavy.expect(int((CPU_ALLOWANCE + 1) / SECONDS_PER_BYTE))
+    heavy.leave()
+    assert sum(naps) == pytest.approx(PAUSE_RATIO)
+    naps.clear()
+    listings.pause(1_000)
+    assert sum(naps) == pytest.approx(MAX_PAUSE)
+    light.leave()
+
+
+def test_threads_switch_quickly_while_a_listing_is_heavy(listings: ActiveListings) -> None:
+    before = sys.getswitchinterval()
+    light, one, other = (CpuThrottle(Deadline(60), listings) for _ in range(3))
+    light.expect(1)
+    light.leave()
+    assert sys.getswitchinterval() == before > SWITCH_SECONDS
+    one.expect(10**9)
+    other.expect(10**9)
+    one.leave()
+    assert sys.getswitchinterval() == pytest.approx(SWITCH_SECONDS)
+    other.leave()
+    assert sys.getswitchinterval() == before
 
 
 def test_a_listing_alone_or_among_heavy_ones_does_not_pause(listings: ActiveListings) -> None:

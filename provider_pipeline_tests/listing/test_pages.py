@@ -8,7 +8,7 @@ from hypothesis import given, strategies as st
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from provider_pipeline.errors import InvalidRuleError, ListingRefusedError, ListingUnreadableError
+from provider_pipeline.errors import InvalidRuleError, ListingRefusedError, ListingUnreadableError, RuleTooCostlyError
 from provider_pipeline.listing.endpoints import ListingEndpoint
 from provider_pipeline.listing.pages import Broken, CompletenessCheck, Finished, NextRequest, PageInfo, next_request
 from provider_pipeline.rules.pagination import parse_pagination
@@ -269,6 +269,18 @@ def test_pages_that_overlap_and_an_empty_last_page_are_fine(httpserver: HTTPServ
         },
     )
     assert len(fetch(url, pagination=AFTER, selector="data")) == 3
+
+
+def test_the_expressions_of_pagination_have_one_budget_of_steps_for_all_pages(
+    httpserver: HTTPServer, fetch: Fetch
+) -> None:
+    numbers = "`[" + ",".join(["1"] * 50) + "]`"
+    costly = f"next && map(&map(&map(&@, {numbers}), {numbers}), {numbers}) && next"
+    pages = {str(number): {"data": items(str(number)), "next": str(number + 1)} for number in range(1, 40)}
+    url = serve(httpserver, {"": {"data": items("0"), "next": "1"}, **pages})
+    with pytest.raises(RuleTooCostlyError, match="all pages together"):
+        fetch(url, pagination={**AFTER, "token": costly}, selector="data")
+    assert 1 < len(httpserver.log) < 40
 
 
 @pytest.mark.parametrize("total", [2, 3])

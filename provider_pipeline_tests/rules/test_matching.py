@@ -1,12 +1,14 @@
 import functools
+import itertools
 from decimal import Decimal
 
 import pytest
 
+from provider_pipeline.errors import RuleTooCostlyError
 from provider_pipeline.rules.capability_rules import parse_capability_rules
 from provider_pipeline.rules.generation.generator import RuleGenerator
-from provider_pipeline.rules.limits import Work
-from provider_pipeline.rules.matching import CapabilityMatcher, CompiledCapabilities
+from provider_pipeline.rules.limits import FREE_MATCHING, MATCHING_SECONDS, Work
+from provider_pipeline.rules.matching import CapabilityMatcher, CompiledCapabilities, NamePatterns
 from provider_pipeline.rules.validator import RuleValidator
 from provider_pipeline_tests.rules import samples
 
@@ -284,3 +286,55 @@ def test_a_name_proves_no_ability_of_chat_for_a_model_that_its_listing_says_does
     assert found == {"rerank": (True, "evidence"), "tools": (True, "evidence")}
     speaks = {**named, "chat": {"evidence": ["kind"]}, "text_to_speech": {"evidence": ["kind"]}}
     assert sources_of(speaks, item, "zorb-r1")["reasoning"] == (True, "regex")
+
+
+def clock_of(seconds):
+    """A clock on which every call to it takes this long."""
+    ticks = itertools.count()
+    return lambda: next(ticks) * seconds
+
+
+def names_matched(work, length):
+    """How many different names of one length are matched before that is refused."""
+    patterns = NamePatterns({"chat": ["[a-z]{100}.*"]})
+    for count in range(1_000):
+        try:
+            patterns.decide_priced(f"{count:0{length}}", work)
+        except RuleTooCostlyError as error:
+            return count, error
+    return 1_000, None
+
+
+def patterns_of(work):
+    """The patterns above with a budget of so few instructions times characters that all but a name or two are timed."""
+    work.match(len, "x", FREE_MATCHING - 10_000)
+    return work
+
+
+def test_names_are_matched_at_any_cost_within_instructions_times_characters():
+    count, error = names_matched(Work(clock=clock_of(MATCHING_SECONDS)), length=100)
+    assert (count, error) == (1_000, None)
+
+
+def test_beyond_that_matching_takes_a_bounded_time_of_which_items_grant_more():
+    few, refusal = names_matched(patterns_of(Work(clock=clock_of(0.25))), length=100)
+    assert "RE2 instructions, takes more than 1.0 s of processor time" in refusal.message
+    assert "pattern set" in refusal.hint
+    granted = patterns_of(Work(clock=clock_of(0.25)))
+    granted.grant(10_000)
+    many, refusal = names_matched(granted, length=100)
+    assert "more than 3.0 s" in refusal.message
+    assert many == few + 8
+
+
+def test_longer_names_are_timed_earlier():
+    counts = [names_matched(patterns_of(Work(clock=clock_of(2))), length)[0] for length in (10, 50)]
+    assert counts[0] > counts[1]
+
+
+def test_names_matched_before_take_no_time():
+    compiled = CompiledCapabilities(parse_capability_rules({"chat": {"patterns": {"regex": ["gpt-.*"]}}}))
+    work = Work(clock=clock_of(0.9))
+    work.match(len, "x", FREE_MATCHING)
+    for _ in range(5):
+        assert compiled.columns_of({}, "gpt-5", work)[0] == {"chat": True}

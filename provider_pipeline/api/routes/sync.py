@@ -14,6 +14,7 @@ from provider_pipeline.api.routing import costs, router
 from provider_pipeline.api.settings import DAGSTER_URL_VARIABLE
 from provider_pipeline.listing.redaction import redact_document
 from provider_pipeline.rules.generation.samples import EndpointSample
+from provider_pipeline.rules.rows import compact_json
 from provider_pipeline.sync.plan import accept_guards
 from provider_pipeline.sync.provider import ModelSyncer
 from provider_pipeline.sync.repair.candidates import active_places
@@ -67,7 +68,7 @@ def generate_rules(context: Syncer, slug: Slug, body: SampleRequest, dry_run: Dr
     places = active_places(context.session, slug)
     endpoint = body.endpoint or (places[0].path if places else _DEFAULT_PATH)
     sample = redact_document(body.sample_response)
-    sample_id = store_sample(context.session, slug, orjson.dumps(sample), url="api:generate-rules")
+    sample_id = store_sample(context.session, slug, compact_json(sample), url="api:generate-rules")
     generated = generate_rule(
         context.session,
         slug,

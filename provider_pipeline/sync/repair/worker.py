@@ -2,6 +2,7 @@
 
 import os
 import socket
+import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import (
+    DatabaseUnavailableError,
     ModelSyncerError,
     ProviderPipelineError,
     RuleJudgingError,
@@ -52,6 +54,9 @@ LEASE: Final = timedelta(minutes=15)
 """Duration of a claim. The worker extends it between responses, because a dozen of the largest take longer."""
 
 _EXTEND_AFTER: Final = LEASE / 3
+
+_RELEASE_PAUSES: Final = (1, 2, 4, 8, 15, 30, 60)
+"""Seconds between attempts to release a task while there is no database: a server restarts within two minutes."""
 
 _WORKER_PREFIX: Final = "provider-pipeline:"
 
@@ -157,7 +162,12 @@ def open_task_for(session: Session, outcome: SyncOutcome, *, created_by_id: int 
 
 
 def answer_tasks(
-    session: Session, slug: str, *, worker: str | None = None, clock: Clock = lambda: datetime.now(UTC)
+    session: Session,
+    slug: str,
+    *,
+    worker: str | None = None,
+    clock: Clock = lambda: datetime.now(UTC),
+    wait: Callable[[float], object] = time.sleep,
 ) -> list[Repair]:
     """Answers a provider's due RULE_GEN tasks, oldest first, except those of other workers. Commits; uses no network.
 
@@ -170,18 +180,24 @@ def answer_tasks(
     repairs = []
     while (task := catalog.task_claims.claim(session, worker=name, now=clock(), lease=LEASE, slug=slug)) is not None:
         session.commit()
-        repairs.append(answer_task(session, task, worker=name, clock=clock))
+        repairs.append(answer_task(session, task, worker=name, clock=clock, wait=wait))
     session.commit()
     return repairs
 
 
 def answer_task(
-    session: Session, task: catalog.tasks.Task, *, worker: str, clock: Clock = lambda: datetime.now(UTC)
+    session: Session,
+    task: catalog.tasks.Task,
+    *,
+    worker: str,
+    clock: Clock = lambda: datetime.now(UTC),
+    wait: Callable[[float], object] = time.sleep,
 ) -> Repair:
     """Answers one task that this worker has claimed, and commits.
 
     Judges the proposed rule, or one generated from the failing response. A proposed rule whose judging fails, or during
-    which two earlier workers vanished, is rejected, and the task continues without a proposal.
+    which two earlier workers vanished, is rejected, and the task continues without a proposal. A worker that loses the
+    database waits for it (`wait`, in seconds), so that it does not count as vanished.
 
     Raises:
         TaskClaimLostError: Another worker has taken over the task; nothing was changed.
@@ -204,12 +220,30 @@ def answer_task(
         session.rollback()
         raise
     except (ProviderPipelineError, KeyboardInterrupt) as error:
-        session.rollback()
-        reason = str(error) or "interrupted"
-        catalog.task_claims.release(session, task.id, worker=worker, now=clock(), reason=reason)
-        session.commit()
+        _release(session, task, worker, clock, wait, reason=str(error) or "interrupted")
         raise
     return repair
+
+
+def _release(
+    session: Session,
+    task: catalog.tasks.Task,
+    worker: str,
+    clock: Clock,
+    wait: Callable[[float], object],
+    *,
+    reason: str,
+) -> None:
+    for pause in (*_RELEASE_PAUSES, None):
+        try:
+            session.rollback()
+            catalog.task_claims.release(session, task.id, worker=worker, now=clock(), reason=reason)
+            session.commit()
+            return
+        except DatabaseUnavailableError:
+            if pause is None:
+                raise
+            wait(pause)
 
 
 def _judged_or_rejected(session: Session, task: catalog.tasks.Task, worker: str, between: Callable[[], None]) -> Repair:

@@ -106,6 +106,13 @@ COSTLY: Final = (
     _page("numbers-in-short", "numbers that are longer when they are written out.", many(b"1e5")),
     _page("numbers-and-half-a-character", "the same, with a lone surrogate.", _FLOATS),
     _page("long-integers", "integers of thousands of digits.", many(b"9" * 4_300)),
+    _page(
+        "hundreds-of-long-integers",
+        "hundreds of integers of thousands of digits.",
+        many(b"9" * 4_300, size=400_000),
+        ListingUnreadableError,
+        "digits of numbers",
+    ),
     _page("long-fractions", "numbers with a hundred decimals.", many(b"0." + b"1" * 100)),
     _page("number-too-small", "a number that would read as zero.", lambda: b"1e-400", ListingUnreadableError, "range"),
     Behaviour(

@@ -3,6 +3,7 @@
 import copy
 import json
 import signal
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy import text
 from provider_pipeline import ModelSyncer, RuleValidationError, catalog
 from provider_pipeline.errors import (
     CatalogError,
+    DatabaseUnavailableError,
     InvalidRuleError,
     ModelSyncerError,
     RuleReplacedError,
@@ -26,6 +28,7 @@ from provider_pipeline.sync.repair.generate import generate_rule
 from provider_pipeline.sync.repair.review import approve_task, propose_rule, reject_task
 from provider_pipeline.sync.repair.trials import store_for_trial
 from provider_pipeline.sync.repair.worker import LEASE, answer_tasks, improve_rule
+from provider_pipeline_tests.database_trouble import unreachable
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 from provider_pipeline_tests.sync.repair.sandbox_processes import kill_sandboxes
 
@@ -481,6 +484,58 @@ def test_stopping_a_sandbox_does_not_reject_the_proposal(fleet: Fleet):
     (task,) = fleet.tasks("acme")
     assert (task.status, task.proposed_version, task.lost_its_judge) == ("PENDING", 2, False)
     assert rule_status(fleet, 2)[0] == "candidate"
+
+
+class ClockThatStrikes:
+    """The time; the third time that it is asked for, which is during the judging of a proposal, something happens."""
+
+    def __init__(self, strike):
+        self.calls = 0
+        self.strike = strike
+
+    def __call__(self):
+        self.calls += 1
+        if self.calls == 3:
+            self.strike()
+        return datetime.now(UTC)
+
+
+def proposal_waiting(fleet: Fleet) -> int:
+    blocked(fleet, moved(*CHAT_MODELS))
+    (task,) = fleet.tasks("acme")
+    with fleet.database.session() as session:
+        version = store_rule(session, task.provider_id, ExtractionRule.parse(IDS_ONLY), origin="proposed")
+        catalog.task_claims.propose(session, task.id, version)
+        session.commit()
+    return version
+
+
+def test_ctrl_c_during_judging_gives_the_task_back_with_its_proposal(fleet: Fleet):
+    version = proposal_waiting(fleet)
+    clock = ClockThatStrikes(lambda: signal.raise_signal(signal.SIGINT))
+    with fleet.database.session() as session, pytest.raises(KeyboardInterrupt):
+        answer_tasks(session, "acme", clock=clock)
+    (task,) = fleet.tasks("acme")
+    assert (task.status, task.claimed_by, task.proposed_version, task.times_judged) == ("PENDING", None, version, 0)
+    assert task.result == {"reason": "interrupted", "attempts": 1}
+
+
+def test_a_database_that_goes_away_during_judging_is_waited_for_and_not_held_against_the_proposal(fleet: Fleet):
+    version = proposal_waiting(fleet)
+    waits = []
+    with ExitStack() as outage:
+
+        def wait(seconds):
+            waits.append(seconds)
+            if len(waits) == 2:
+                outage.close()
+
+        clock = ClockThatStrikes(lambda: outage.enter_context(unreachable(fleet.database)))
+        with fleet.database.session() as session, pytest.raises(DatabaseUnavailableError):
+            answer_tasks(session, "acme", clock=clock, wait=wait)
+    assert len(waits) == 2
+    (task,) = fleet.tasks("acme")
+    assert (task.status, task.proposed_version, task.times_judged) == ("PENDING", version, 0)
 
 
 def test_a_proposal_over_whose_judging_two_workers_vanished_is_never_judged_again(fleet: Fleet):
