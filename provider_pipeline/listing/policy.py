@@ -13,8 +13,8 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urljoin, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from provider_pipeline.errors import ConfigurationError
+from provider_pipeline.listing.key_looks import holds_well_known_key, is_sensitive_name, looks_like_a_key
 from provider_pipeline.listing.limits import FetchLimits
-from provider_pipeline.listing.redaction import holds_well_known_key, is_sensitive_name, looks_like_a_key
 
 
 class RequestPolicy(BaseModel):

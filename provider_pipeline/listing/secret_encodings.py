@@ -5,6 +5,7 @@ secret is masked.
 """
 
 import html.entities
+import json
 import re
 from array import array
 from base64 import b64encode, urlsafe_b64encode
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, Self
+from urllib.parse import quote, quote_plus
 
 from provider_pipeline.errors import ListingUnreadableError
 
@@ -33,8 +35,12 @@ MIN_PART: Final = 8
 _MIN_LENGTH: Final = 4
 _MIN_LENGTH_IN_BASE64: Final = 8
 _NEVER_ESCAPED: Final = re.compile(rb"[0-9a-z]{6,}")
-_RARELY_ESCAPED: Final = re.compile(rb"[0-9a-z._-]{4,}")
+_MIN_RUN: Final = 4
+_RARELY_ESCAPED: Final = re.compile(rb"[0-9a-z._-]{%d,}" % _MIN_RUN)
 _MAX_RUN: Final = 24
+_CHANGE: Final = re.compile(rb"(?<=[a-z])(?=[A-Z0-9])|(?<=[A-Z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])")
+_TELLING_CHANGES: Final = 3
+"""Of kind, without a separator between: three in eight random characters, one in `sk-or-v1-` or `gpt-4o-mini`."""
 _PIECE: Final = 256 * 1024
 _ESCAPE: Final = re.compile(rb"[%\\&]")
 _MAX_ENTITY: Final = 32
@@ -43,10 +49,14 @@ _ENTITIES: Final = {name.rstrip(";").lower(): char for name, char in html.entiti
 
 @dataclass(frozen=True)
 class SecretForm:
-    """A secret, or its Base64, in the form for comparison: without escapes, in lower case."""
+    """A secret, or its Base64, in the form for comparison: without escapes, in lower case.
+
+    Attributes:
+        telling: How many characters of its beginning, and of its end, count as the secret in a body.
+    """
 
     decoded: bytes = field(repr=False)
-    is_base64: bool
+    telling: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -54,7 +64,7 @@ class EncodedSecret:
     """One secret in all its encodings.
 
     Attributes:
-        written: The secret in UTF-8.
+        spellings: The secret in UTF-8, as it is, in a URL, in a form and in JSON.
         forms: What is compared with a decoded text.
         runs: A body with the secret contains one of these, in any case, or has letters escaped. Encoders do not escape
             letters and digits, and hardly `-._`, so these are the longest runs of such characters; one is empty if the
@@ -62,7 +72,7 @@ class EncodedSecret:
         tips: A decoded text with the secret contains one of these: the first and last characters of each form.
     """
 
-    written: bytes = field(repr=False)
+    spellings: tuple[bytes, ...] = field(repr=False)
     forms: tuple[SecretForm, ...] = field(repr=False)
     runs: frozenset[bytes] = field(repr=False)
     tips: frozenset[bytes] = field(repr=False)
@@ -72,21 +82,25 @@ class EncodedSecret:
     def of(cls, secret: str) -> Self:
         """The encodings of a secret."""
         written = secret.encode("utf-8", "surrogatepass")
-        in_base64 = dict.fromkeys(SecretForm(_decoded(text).content, True) for text in _in_base64(written))
+        in_base64 = {text: SecretForm(text, (len(text),) * 2) for text in map(_folded, _in_base64(written))}
         # A backslash is decoded together with the character after it; a last one has none.
-        plain = SecretForm(_decoded(written).content.rstrip(b"\\"), False)
-        forms = tuple(each for each in (plain, *in_base64) if len(each.decoded) >= _MIN_LENGTH)
+        decoded = _folded(written).rstrip(b"\\")
+        plain = SecretForm(decoded, _telling(written if len(written) == len(decoded) else decoded))
+        forms = tuple(each for each in (plain, *in_base64.values()) if len(each.decoded) >= _MIN_LENGTH)
         runs = frozenset(run for each in forms for run in _runs_of(each))
         tips = frozenset(tip for each in forms for tip in (each.decoded[:MIN_PART], each.decoded[-MIN_PART:]))
-        return cls(written, forms, runs, tips)
+        quoted = quote(written, safe=""), quote_plus(written), json.dumps(secret)[1:-1]
+        spellings = tuple(dict.fromkeys((written, *map(str.encode, quoted))))
+        return cls(spellings, forms, runs, tips)
 
 
 def spans_in_text(text: bytes, secrets: Sequence[EncodedSecret], *, parts: bool) -> list[Span]:
     """Where a short text contains a secret; with `parts`, also 8 or more characters of its beginning or end."""
 
-    def enough(form: SecretForm) -> int:
+    def enough(form: SecretForm) -> tuple[int, int]:
         length = len(form.decoded)
-        return min(length, MIN_PART) if parts else length
+        least = min(length, MIN_PART) if parts else length
+        return least, least
 
     return _spans(_decoded(text), secrets, enough)
 
@@ -113,7 +127,8 @@ def spans_in_body(content: bytes, secrets: Sequence[EncodedSecret], places: Iter
         escapes += sum(map(part.count, (b"%", b"\\", b"&")))
         if escapes > MAX_SUSPICIONS:
             raise too_many_suspicions()
-        found += [(start + first, start + last) for first, last in _spans(_decoded(part), secrets, _most_of)]
+        spans = _spans(_decoded(part), secrets, lambda form: form.telling)
+        found += [(start + first, start + last) for first, last in spans]
     return found
 
 
@@ -146,15 +161,29 @@ def merged(spans: Iterable[Span]) -> list[Span]:
     return found
 
 
-def _most_of(form: SecretForm) -> int:
-    # A shorter part of a badly chosen key may occur in a model's name.
-    length = len(form.decoded)
-    return length if form.is_base64 else min(length, max(MIN_PART, min(16, length * 3 // 4)))
+def _folded(text: bytes) -> bytes:
+    return _decoded(text).content
+
+
+def _telling(secret: bytes) -> tuple[int, int]:
+    """How many characters of a secret's beginning, and of its end, count as the secret in a body."""
+    length = len(secret)
+    # A model's name may begin like a badly chosen key, or quote a prefix such as `sk-or-v1-`, but not where letters and
+    # digits, or small and capital letters, alternate like this.
+    most = min(length, max(MIN_PART, min(16, length * 3 // 4)))
+    changes = [match.start() for match in _CHANGE.finditer(secret)]
+    if len(changes) < _TELLING_CHANGES:
+        return most, most
+    # Without a run of plain characters to look for, every body would have to be decoded.
+    runs = list(_RARELY_ESCAPED.finditer(secret.lower()))
+    first = max(MIN_PART, changes[_TELLING_CHANGES - 1] + 1, runs[0].start() + _MIN_RUN if runs else most)
+    last = max(MIN_PART, length - changes[-_TELLING_CHANGES] + 1, length - runs[-1].end() + _MIN_RUN if runs else most)
+    return min(most, first), min(most, last)
 
 
 def _runs_of(form: SecretForm) -> Iterator[bytes]:
-    length = _most_of(form)
-    for part in (form.decoded[:length], form.decoded[-length:]):
+    first, last = form.telling
+    for part in (form.decoded[:first], form.decoded[-last:]):
         runs = _NEVER_ESCAPED.findall(part) or _RARELY_ESCAPED.findall(part)
         yield max(runs, key=len, default=b"")[:_MAX_RUN]
 
@@ -166,39 +195,43 @@ def _places(content: bytes, run: bytes) -> Iterator[int]:
         place = content.find(run, place + len(run))
 
 
-def _spans(decoded: "_Decoded", secrets: Sequence[EncodedSecret], least: Callable[[SecretForm], int]) -> list[Span]:
+def _spans(
+    decoded: "_Decoded", secrets: Sequence[EncodedSecret], least: Callable[[SecretForm], tuple[int, int]]
+) -> list[Span]:
     found = [
         decoded.source(start, end)
         for secret in secrets
         if any(tip in decoded.content for tip in secret.tips)
         for form in secret.forms
-        for start, end in _shared_runs(decoded.content, form.decoded, least(form))
+        for start, end in _shared_runs(decoded.content, form.decoded, *least(form))
     ]
-    # Also in the undecoded text: the secret's last character and the text after it may look like an escape.
+    # Also in the undecoded text: the secret's end with the text after it may look like an escape, or the text before it
+    # with the secret's beginning.
     found += [
-        (place, place + len(secret.written))
+        (place, place + len(spelling))
         for secret in secrets
-        for place in _places(decoded.original, secret.written)
+        for spelling in secret.spellings
+        for place in _places(decoded.original, spelling)
     ]
     return merged(found)
 
 
-def _shared_runs(content: bytes, secret: bytes, least: int) -> Iterator[Span]:
-    """Where the content has `least` or more characters of the secret's beginning, or of its end."""
-    place = content.find(secret[:least])
+def _shared_runs(content: bytes, secret: bytes, first: int, last: int) -> Iterator[Span]:
+    """Where the content has `first` or more characters of the secret's beginning, or `last` of its end."""
+    place = content.find(secret[:first])
     while place >= 0:
-        length = least
+        length = first
         while length < len(secret) and content[place + length : place + length + 1] == secret[length : length + 1]:
             length += 1
         yield place, place + length
-        place = content.find(secret[:least], place + length)
-    place = content.find(secret[-least:])
+        place = content.find(secret[:first], place + length)
+    place = content.find(secret[-last:])
     while place >= 0:
-        end, length = place + least, least
+        end, length = place + last, last
         while length < len(secret) and end > length and content[end - length - 1] == secret[-length - 1]:
             length += 1
         yield end - length, end
-        place = content.find(secret[-least:], end)
+        place = content.find(secret[-last:], end)
 
 
 @dataclass

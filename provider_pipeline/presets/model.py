@@ -24,8 +24,8 @@ from pydantic import (
 from provider_pipeline.errors import ConfigurationError, InvalidRuleError
 from provider_pipeline.listing.auth.kinds import AuthConfig
 from provider_pipeline.listing.endpoints import ListingEndpoint, ListingSource
+from provider_pipeline.listing.key_looks import is_our_variable, is_sensitive_variable, looks_like_a_key
 from provider_pipeline.listing.policy import RequestPolicy
-from provider_pipeline.listing.redaction import is_our_variable, is_sensitive_variable, looks_like_a_key
 from provider_pipeline.rules.document import Detail
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.pagination import NoPagination, Pagination, parse_pagination

@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from provider_pipeline.errors import MissingCredentialError
-from provider_pipeline.listing.policy import key_in_url
-from provider_pipeline.listing.redaction import (
+from provider_pipeline.listing.key_looks import (
     holds_well_known_key,
     is_our_variable,
     is_sensitive_name,
     looks_like_a_key,
 )
+from provider_pipeline.listing.policy import key_in_url
 
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _USE_A_VARIABLE: Final = (
