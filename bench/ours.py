@@ -106,7 +106,7 @@ class Ours(OwnDatabase):
         """The number of active models in the table."""
         with open_database(self.url) as database, database.session() as session:
             each = (catalog.providers.get(session, provider.slug).id for provider in self._fleet.providers)
-            return sum(catalog.models.count(session, provider_id) for provider_id in each)
+            return sum(len(catalog.models.load(session, provider_id)) for provider_id in each)
 
     @property
     def url(self) -> str:

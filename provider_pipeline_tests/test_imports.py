@@ -103,6 +103,7 @@ def test_a_sync_of_an_unchanged_listing_loads_neither_what_judges_a_listing_nor_
     repairing = {f"provider_pipeline.sync.repair.{name}" for name in ("worker", "activation", "candidates", "trials")}
     assert judging <= loads[0]
     assert not loads[1] & {*judging, *repairing, "alembic", "dagster", "provider_pipeline.catalog.digest"}
+    assert not loads[1] & {"psutil", "rich.progress", "typer._adapters", "provider_pipeline.catalog.pattern_sets"}
     assert not loads[0] & repairing
     assert not {name for each in loads for name in each if name.startswith("provider_pipeline.rules.generation.gen")}
 

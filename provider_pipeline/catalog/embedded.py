@@ -21,7 +21,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import psutil
 import psycopg
 from psycopg import sql
 from sqlalchemy import URL
@@ -282,12 +281,9 @@ def _lines(path: Path) -> list[str]:
 
 def _is_postgres(pid: int, data: Path) -> bool:
     try:
-        command = psutil.Process(pid).cmdline()
-    except psutil.NoSuchProcess:
-        return False
-    except psutil.AccessDenied:
+        return embedded_guard.is_postgres(str(pid), data)
+    except PermissionError:
         return True  # another user's, on a system that hides it; connecting will show
-    return bool(command) and Path(command[0]).name.startswith("postgres") and str(data) in command
 
 
 def _forget_dead_server(data: Path, sockets: Path) -> None:
@@ -295,6 +291,8 @@ def _forget_dead_server(data: Path, sockets: Path) -> None:
 
     PostgreSQL does so itself unless their process id now belongs to another process or a zombie.
     """
+    import psutil  # noqa: PLC0415 - most processes find the server running
+
     deadline = time.monotonic() + _START_SECONDS
     # Its remaining processes exit when they notice; a second server before that would corrupt the data.
     while any(process.info["cwd"] == str(data) for process in psutil.process_iter(["cwd"])):

@@ -90,12 +90,24 @@ def _server(data: Path) -> str | None:
 
 
 def _works_in(pid: str, data: Path) -> bool:
-    """Whether this is the server of the folder; the process id of a dead one may have been reused."""
+    try:
+        return is_postgres(pid, data)
+    except PermissionError:
+        return False
+
+
+def is_postgres(pid: str, data: Path) -> bool:
+    """Whether this is the server of the folder; the process id of a dead one may have been reused.
+
+    Raises:
+        PermissionError: The system hides other users' processes.
+    """
     if Path("/proc/self").exists():
         try:
-            return os.fsencode(data) in Path("/proc", pid, "cmdline").read_bytes()
-        except OSError:
+            program, *arguments = Path("/proc", pid, "cmdline").read_bytes().split(b"\0")
+        except (FileNotFoundError, ProcessLookupError):
             return False
+        return os.path.basename(program).startswith(b"postgres") and os.fsencode(data) in arguments  # noqa: PTH119 - bytes
     asked = ["/bin/ps", "-ww", "-o", "command=", "-p", pid]
     return os.fsencode(data) in subprocess.run(asked, check=False, capture_output=True).stdout  # noqa: S603
 

@@ -8,8 +8,24 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Text, and_, any_, cast, column, func, literal, or_, select, table, tuple_
-from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    Text,
+    and_,
+    any_,
+    case,
+    cast,
+    column,
+    func,
+    literal,
+    or_,
+    select,
+    table,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import JSONB, REGCLASS, aggregate_order_by
 from sqlalchemy.orm import Session
 
 from provider_pipeline import rules
@@ -19,6 +35,8 @@ from provider_pipeline.catalog.providers import Provider
 from provider_pipeline.catalog.tables import provider_model
 from provider_pipeline.rules.model_columns import SHOWN_COLUMNS, Sorting
 
+_MAX_DIGESTED: Final = 10_000
+"""Providers up to which a digest of their states precedes a page of all models: a tenth of a second."""
 _SHOWN: Final = ("provider", *SHOWN_COLUMNS, "last_seen_at", "successor_is_listed")
 
 
@@ -130,13 +148,34 @@ def models_state(session: Session, provider: Provider | None) -> str:
 
     It covers `provider_sync`, whose row every sync writes in the transaction that writes the models.
     """
-    state = table("provider_sync", column("provider_id"), column("last_success_at"), column("xmin"))
-    one = func.concat_ws(":", state.c.provider_id, cast(state.c.xmin, Text), state.c.last_success_at)
-    every = func.string_agg(one, aggregate_order_by(literal(","), state.c.provider_id))
-    query = select(func.md5(func.coalesce(every, "")))
+    query = _digest()
     if provider is not None:
-        query = query.where(state.c.provider_id == provider.id)
+        query = query.where(_STATE.c.provider_id == provider.id)
     return str(session.scalar(query))
+
+
+def page_state(session: Session, provider: Provider | None) -> str:
+    """The state behind a page's ETag: `models_state`, unless its digest would take longer than the page.
+
+    With more than 10,000 providers it is the database's snapshot. It changes with every transaction that writes
+    anything; while it stays, every statement sees the same rows.
+    """
+    if provider is not None:
+        return models_state(session, provider)
+    relation = table("pg_class", column("oid"), column("reltuples"))
+    providers = select(relation.c.reltuples).where(relation.c.oid == cast(literal(_STATE.name), REGCLASS))
+    snapshot = func.md5(cast(func.pg_current_snapshot(), Text))
+    is_large = providers.scalar_subquery() > _MAX_DIGESTED
+    return str(session.scalar(select(case((is_large, snapshot), else_=_digest().scalar_subquery()))))
+
+
+_STATE: Final = table("provider_sync", column("provider_id"), column("last_success_at"), column("xmin"))
+
+
+def _digest() -> Select[tuple[str]]:
+    one = func.concat_ws(":", _STATE.c.provider_id, cast(_STATE.c.xmin, Text), _STATE.c.last_success_at)
+    every = func.string_agg(one, aggregate_order_by(literal(","), _STATE.c.provider_id))
+    return select(func.md5(func.coalesce(every, "")))
 
 
 def _conditions(query: ModelQuery, model: Any) -> list[ColumnElement[bool]]:

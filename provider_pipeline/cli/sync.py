@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from provider_pipeline import catalog, listing, rules, sync
 from provider_pipeline.cli.console import (
@@ -93,22 +92,22 @@ def _sync(
     accept: sync.plan.AcceptedGuards | None,
 ) -> list[sync.outcome.SyncOutcome]:
     console = stderr()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    attempts = sync.fleet.attempt_many(
+        database.session,
+        slugs,
+        client=listing.client.ListingClient(),
+        max_workers=workers,
+        keep=keep,
+        accept=accept,
+    )
+    if console.is_terminal:
+        from provider_pipeline.cli.progress import with_progress  # noqa: PLC0415 - scripts draw none
+
+        return list(with_progress(attempts, len(slugs), console))
     outcomes = []
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
-        task = progress.add_task("syncing", total=len(slugs))
-        for outcome in sync.fleet.attempt_many(
-            database.session,
-            slugs,
-            client=listing.client.ListingClient(),
-            max_workers=workers,
-            keep=keep,
-            accept=accept,
-        ):
-            outcomes.append(outcome)
-            progress.update(task, advance=1, description=f"syncing, last: {outcome.slug}")
-            if not console.is_terminal:
-                draw(outcome_line(outcome), console=console)
+    for outcome in attempts:
+        outcomes.append(outcome)
+        draw(outcome_line(outcome), console=console)
     return outcomes
 
 

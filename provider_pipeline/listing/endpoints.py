@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from provider_pipeline.errors import (
     ConfigurationError,
@@ -15,7 +15,7 @@ from provider_pipeline.errors import (
     ListingRefusedError,
     ListingUnreadableError,
 )
-from provider_pipeline.listing.auth.kinds import Auth, NoAuth
+from provider_pipeline.listing.auth.kinds import Auth, AuthConfig, NoAuth
 from provider_pipeline.listing.documents import containers_in, parse_document
 from provider_pipeline.listing.error_responses import NOT_MODIFIED, error_message_in
 from provider_pipeline.listing.limits import CpuThrottle, FetchLimits
@@ -47,6 +47,7 @@ from provider_pipeline.rules.pagination import (
     Pagination,
     parse_pagination,
 )
+from provider_pipeline.rules.variants import BUILT_WHEN_USED, parsed_by
 
 
 class ListingEndpoint(BaseModel):
@@ -62,15 +63,19 @@ class ListingEndpoint(BaseModel):
         max_details_per_page: Fetch the details of so many of a page's models only, for a sample; None for all.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = BUILT_WHEN_USED
 
     path: str = ""
     params: dict[str, str] = Field(default_factory=dict)
-    pagination: Annotated[Pagination, BeforeValidator(parse_pagination)] = NoPagination()
+    pagination: Annotated[Pagination, parsed_by(parse_pagination)] = Field(default_factory=NoPagination)
     selector: Expression | None = None
     id_field: Expression | None = None
     detail: Detail | None = None
     max_details_per_page: int | None = None
+
+
+def _parse_auth(stated: Auth | Mapping[str, Any]) -> Auth:
+    return stated if isinstance(stated, AuthConfig) else AuthConfig.parse(stated)
 
 
 class ListingSource(BaseModel):
@@ -80,12 +85,12 @@ class ListingSource(BaseModel):
         ConfigurationError: On construction: a URL is unusable, carries a secret, or is not allowed by the policy.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(**BUILT_WHEN_USED, hide_input_in_errors=True)
 
     slug: str
     base_url: str
-    auth: Auth = NoAuth()
-    endpoints: tuple[ListingEndpoint, ...] = (ListingEndpoint(),)
+    auth: Annotated[Auth, parsed_by(_parse_auth)] = Field(default_factory=NoAuth)
+    endpoints: tuple[ListingEndpoint, ...] = Field(default_factory=lambda: (ListingEndpoint(),))
     policy: RequestPolicy = Field(default_factory=RequestPolicy)
 
     @model_validator(mode="after")

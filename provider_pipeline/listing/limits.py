@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 from weakref import WeakSet
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from provider_pipeline.errors import ListingUnreadableError
+from provider_pipeline.rules.variants import BUILT_WHEN_USED
 
 _MEBIBYTE: Final = 1024 * 1024
 _MIN_BYTES_PER_CONTAINER: Final = 24
@@ -38,7 +39,7 @@ class FetchLimits(BaseModel):
         concurrency: Concurrent requests to one host, including those of other listings.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = BUILT_WHEN_USED
 
     connect_timeout: Annotated[float, Field(gt=0)] = 5.0
     read_timeout: Annotated[float, Field(gt=0)] = 20.0

@@ -10,11 +10,12 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import Annotated, Any, Final, Self
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urljoin, urlsplit, urlunsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.listing.key_looks import holds_well_known_key, is_sensitive_name, looks_like_a_key
 from provider_pipeline.listing.limits import FetchLimits
+from provider_pipeline.rules.variants import BUILT_WHEN_USED
 
 
 class RequestPolicy(BaseModel):
@@ -27,7 +28,7 @@ class RequestPolicy(BaseModel):
         concurrency: Overrides `FetchLimits.concurrency`, and the three below their namesakes.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = BUILT_WHEN_USED
 
     allow_private: bool = False
     allow_http: bool = False

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         thresholds as thresholds,
         validator as validator,
         values as values,
+        variants as variants,
     )
 else:
     __getattr__ = lazy_submodules(__name__)

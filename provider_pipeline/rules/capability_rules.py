@@ -32,8 +32,8 @@ from provider_pipeline.rules.limits import (
 from provider_pipeline.rules.pagination import Expression
 from provider_pipeline.rules.patterns import require_small_patterns
 from provider_pipeline.rules.rows import digest_of
+from provider_pipeline.rules.variants import BUILT_WHEN_USED
 
-_MODEL = ConfigDict(frozen=True, extra="forbid")
 PREDICATE_KINDS: Final = ("evidence", "counter_evidence", "unsure_evidence", "weak_evidence")
 """The lists of predicates in `Patterns`, in order of precedence."""
 
@@ -53,7 +53,7 @@ class Patterns(BaseModel):
         weak_evidence: The same, stating the capability where nothing stronger decides.
     """
 
-    model_config = _MODEL
+    model_config = BUILT_WHEN_USED
 
     regex: tuple[str, ...] = Field((), max_length=MAX_PATTERNS)
     lookup_table: dict[str, tuple[Name, ...]] = Field(default_factory=dict, max_length=MAX_LOOKUPS)
@@ -78,7 +78,7 @@ class Patterns(BaseModel):
 class CapabilityRule(BaseModel):
     """One capability and its patterns."""
 
-    model_config = _MODEL
+    model_config = BUILT_WHEN_USED
 
     capability: Name
     patterns: Patterns
@@ -104,7 +104,9 @@ CapabilityRules = Annotated[
     BeforeValidator(_few_predicates),
     AfterValidator(_bounded_together),
 ]
-_CAPABILITY_RULES: Final[TypeAdapter[tuple[CapabilityRule, ...]]] = TypeAdapter(CapabilityRules)
+_CAPABILITY_RULES: Final[TypeAdapter[tuple[CapabilityRule, ...]]] = TypeAdapter(
+    CapabilityRules, config=ConfigDict(defer_build=True)
+)
 
 
 def parse_capability_rules(rules: Any) -> tuple[CapabilityRule, ...]:

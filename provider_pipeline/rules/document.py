@@ -38,6 +38,7 @@ from provider_pipeline.rules.pagination import Expression, NoPagination, parse_p
 from provider_pipeline.rules.prices import PRICE_FIELD, parse_currency
 from provider_pipeline.rules.rows import digest_of
 from provider_pipeline.rules.values import Unit, parse_unit
+from provider_pipeline.rules.variants import BUILT_WHEN_USED
 
 _ANALYSIS_KEYS: Final = {
     "path": "endpoint",
@@ -55,7 +56,6 @@ MAX_DEPTH: Final = 100
 """Maximum nesting of a rule's provenance, so that it can be serialized again."""
 
 _NESTS: Final = (dict, list, tuple)
-_MODEL = ConfigDict(frozen=True, extra="forbid")
 
 FieldName = Annotated[str, Field(min_length=1, max_length=100, pattern=rf"^(?:[a-z][a-z0-9_]{{0,63}}|{PRICE_FIELD})$")]
 """A column, a key of `metadata_json`, `currency`, or a price: `price.cache_read`, `price.input.above_200000`."""
@@ -66,7 +66,7 @@ DEFAULT_ID: Final = "id || model_id || modelId || name || model || slug"
 class Expectation(BaseModel):
     """Properties of the rule's own sample that later listings are compared with."""
 
-    model_config = _MODEL
+    model_config = BUILT_WHEN_USED
 
     id_type: str = Field("string", pattern="^(string|integer)$")
     rejected_share: float = Field(0.0, ge=0, le=1)
@@ -93,7 +93,7 @@ class Detail(BaseModel):
         concurrency: Requests at a time.
     """
 
-    model_config = _MODEL
+    model_config = BUILT_WHEN_USED
 
     path: str = Field(max_length=2_000)
     concurrency: int = Field(4, ge=1, le=16)
@@ -132,7 +132,7 @@ def read_units(units: Any, read: Callable[[Any], Unit | None]) -> Any:
 class Endpoint(BaseModel):
     """One listing endpoint: its path, where its models are in the answer, and what their fields mean."""
 
-    model_config = _MODEL
+    model_config = BUILT_WHEN_USED
 
     path: EndpointPath | None = None
     selector: Expression
@@ -143,7 +143,7 @@ class Endpoint(BaseModel):
     currency: str | None = None
     pagination: dict[str, Any] | None = None
     detail: Detail | None = None
-    expect: Expectation = Expectation()
+    expect: Expectation = Field(default_factory=Expectation)
 
     @field_validator("fields")
     @classmethod
@@ -201,7 +201,7 @@ class ExtractionRule(BaseModel):
         shared_patterns: The set's content when the rule was read; not part of the document.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ignored_types=(cached_property,))
+    model_config = ConfigDict(**BUILT_WHEN_USED, ignored_types=(cached_property,))
 
     endpoints: tuple[Endpoint, ...] = Field(min_length=1, max_length=MAX_ENDPOINTS)
     capability_rules: CapabilityRules = ()

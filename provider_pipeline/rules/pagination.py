@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal, Self, assert_never
 from urllib.parse import parse_qsl
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
 from provider_pipeline.errors import InvalidRuleError
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import Path, compile_expression, path_expression, snake
 from provider_pipeline.rules.values import is_integer
+from provider_pipeline.rules.variants import BUILT_WHEN_USED, Variants
 
 
 def _checked(expression: str) -> str:
@@ -34,7 +35,7 @@ Fields = dict[str, list[tuple[Path, Any]]]
 class _Style(BaseModel):
     """Base of all styles. `total`: expression for the announced item count of the whole listing, which must match."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = BUILT_WHEN_USED
 
     total: Expression | None = None
 
@@ -156,7 +157,7 @@ def can_follow(pagination: Pagination, document: Any) -> bool:
             assert_never(pagination)
 
 
-_ADAPTER: TypeAdapter[Pagination] = TypeAdapter(Pagination)
+_STYLES: Variants[Pagination] = Variants(Pagination)
 
 
 def parse_pagination(document: Mapping[str, Any] | None) -> Pagination:
@@ -165,10 +166,12 @@ def parse_pagination(document: Mapping[str, Any] | None) -> Pagination:
     Raises:
         InvalidRuleError: The type is unknown, a part is missing, or an expression does not compile.
     """
+    if isinstance(document, _Style):
+        return document
     if document is None:
         return NoPagination()
     try:
-        return _ADAPTER.validate_python(dict(document) if isinstance(document, Mapping) else document)
+        return _STYLES.parse(dict(document) if isinstance(document, Mapping) else document)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "pagination"

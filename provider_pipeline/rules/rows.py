@@ -111,7 +111,7 @@ class Profile(BaseModel):
         outline: Fingerprint of which fields the listing's items have, once it was accepted; see `Outline`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     count: int = 0
     listed: int = 0

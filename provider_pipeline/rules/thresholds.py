@@ -1,6 +1,8 @@
 """Thresholds, per provider, for blocking a listing; `judge.py` and `plausibility.py` apply them."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
+
+from provider_pipeline.rules.variants import BUILT_WHEN_USED
 
 
 class Thresholds(BaseModel):
@@ -10,7 +12,7 @@ class Thresholds(BaseModel):
     in the rule's own sample, as genuine listings hold such items too.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = BUILT_WHEN_USED
 
     max_rejected_share: float = Field(
         0.02, ge=0, le=1, description="Items rejected for their ids before the listing is invalid."

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from provider_pipeline.errors import InvalidRuleError
 from provider_pipeline.rules.ids import MAX_ID_LENGTH
@@ -15,6 +15,7 @@ from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import compiled
 from provider_pipeline.rules.limits import Work
 from provider_pipeline.rules.money import PER
+from provider_pipeline.rules.variants import BUILT_WHEN_USED
 
 
 class UnitByRow(BaseModel):
@@ -23,7 +24,7 @@ class UnitByRow(BaseModel):
     A row whose unit is not in `values` has no price.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = BUILT_WHEN_USED
 
     by: Annotated[str, Field(min_length=1)]
     values: dict[str, str]
@@ -37,7 +38,7 @@ class UnitByRow(BaseModel):
 class UnitTimes(BaseModel):
     """The unit of a price listed as a multiple of another amount, which `times` reads from the model object."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = BUILT_WHEN_USED
 
     times: Annotated[str, Field(min_length=1)]
     unit: str

@@ -12,7 +12,6 @@ from pydantic import (
     AwareDatetime,
     Base64Bytes,
     BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     model_validator,
@@ -23,6 +22,7 @@ from provider_pipeline import catalog, listing
 from provider_pipeline.errors import ListingUnreadableError
 from provider_pipeline.listing.documents import parse_document
 from provider_pipeline.listing.redaction import redact_body, redacted_url
+from provider_pipeline.rules.variants import BUILT_WHEN_USED
 
 _FORMAT: Final = "provider-pipeline raw response 1"
 _MIN_FETCHED_AT: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -44,7 +44,7 @@ def _plausible(moment: datetime) -> datetime:
 class _Page(BaseModel):
     """One page, with a JSON body or any other body in base64."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = BUILT_WHEN_USED
 
     endpoint: Annotated[int, Field(ge=0, lt=1000)]
     number: Annotated[int, Field(ge=0, lt=2**31)]
@@ -77,7 +77,7 @@ class _Page(BaseModel):
 class _Document(BaseModel):
     """An exported response."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = BUILT_WHEN_USED
 
     format: Literal["provider-pipeline raw response 1"]
     provider: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -32,7 +33,9 @@ from provider_pipeline.rules.rows import Profile, content_digest
 from provider_pipeline.rules.thresholds import Thresholds
 
 _PACKAGE: Final = Path(__file__).parents[1]
-_SUFFIXES: Final = frozenset({".py", ".sql", ".toml"})
+_LAYERS: Final = ("catalog", "listing", "rules", "sync")
+"""The packages whose code a sync runs: they may import none of those above them."""
+_SUFFIXES: Final = (".py", ".sql", ".toml")
 _ALL_GUARDS: Final = "all"
 
 
@@ -131,9 +134,13 @@ def prepare(
     wanted = list(slugs)
     known = catalog.sync_state.sync_targets(session, wanted, now)
     patterns = catalog.sync_state.active_patterns(session)
-    if may_write and patterns.digest != shipped().digest and catalog.pattern_sets.note_shipped(session):
-        session.commit()
-        patterns = catalog.sync_state.active_patterns(session)
+    plans = {slug: _plan(session, slug, known.get(slug), patterns, accept, now) for slug in wanted}
+    if not may_write or all(isinstance(plan, SyncPlan) and plan.skip_unchanged for plan in plans.values()):
+        return plans  # each was synced by this very code, which stored its patterns then
+    if patterns.digest == shipped().digest or not catalog.pattern_sets.note_shipped(session):
+        return plans
+    session.commit()
+    patterns = catalog.sync_state.active_patterns(session)
     return {slug: _plan(session, slug, known.get(slug), patterns, accept, now) for slug in wanted}
 
 
@@ -171,11 +178,23 @@ def fingerprint(
 
 @functools.cache
 def _code_digest() -> str:
-    """Digest of this package: another version may read a listing differently."""
+    """Digest of the code that a sync runs: another version may read a listing differently."""
     digest = hashlib.sha256()
-    for path in sorted(path for path in _PACKAGE.rglob("*") if path.suffix in _SUFFIXES):
-        digest.update(path.relative_to(_PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
+    for path in sorted(path for layer in _LAYERS for path in _source_files(layer)):
+        with open(_PACKAGE / path, "rb", buffering=0) as file:  # noqa: PTH123 - unbuffered, as it is read at once
+            digest.update(path.encode() + b"\0" + file.read())
     return digest.hexdigest()
+
+
+def _source_files(folder: str) -> Iterator[str]:
+    """Paths inside this package; `Path.rglob` takes six times as long, a hundredth of a short command."""
+    with os.scandir(_PACKAGE / folder) as entries:
+        for entry in entries:
+            path = f"{folder}/{entry.name}"
+            if entry.is_dir():
+                yield from _source_files(path)
+            elif entry.name.endswith(_SUFFIXES):
+                yield path
 
 
 _BATCH_SIZE: Final = 1_000

@@ -6,7 +6,7 @@ from sqlalchemy import event, text
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.history import list_models
-from provider_pipeline.catalog.model_search import ModelKey, ModelQuery, models_state, search
+from provider_pipeline.catalog.model_search import ModelKey, ModelQuery, models_state, page_state, search
 from provider_pipeline.catalog.tables.models import RARE_PURPOSES
 from provider_pipeline.rules.matching import purpose_names
 from provider_pipeline.rules.model_columns import Sorting
@@ -147,6 +147,32 @@ def test_the_state_changes_with_every_sync_and_only_then(session, provider, writ
     assert models_state(session, provider) == before
     record_success(session, provider.id, now=NOON, rule_version=1, result={})
     assert models_state(session, provider) != before
+
+
+def test_the_state_of_a_page_is_that_of_the_models_as_long_as_its_digest_is_cheap(session, provider, write):
+    write(MODELS)
+    assert page_state(session, None) == models_state(session, None)
+    assert page_state(session, provider) == models_state(session, provider)
+
+
+def test_with_very_many_providers_the_state_of_a_page_of_all_changes_with_every_transaction_and_only_then(
+    session, provider, write
+):
+    write(MODELS)
+    for statement in (
+        "INSERT INTO provider (slug, name) SELECT format('it-%s', n), 'It' FROM generate_series(1, 10001) AS n",
+        "INSERT INTO provider_sync (provider_id, last_checked_at) SELECT id, now() FROM provider WHERE name = 'It'",
+        "ANALYZE provider_sync",
+    ):
+        session.execute(text(statement))
+    session.commit()
+    before, of_one = page_state(session, None), page_state(session, provider)
+    assert page_state(session, None) == before
+    write([*MODELS[1:]], hour=1)
+    record_success(session, provider.id, now=NOON, rule_version=1, result={})
+    session.commit()
+    assert page_state(session, None) != before
+    assert page_state(session, provider) != of_one
 
 
 def test_a_successor_that_the_provider_does_not_list_is_kept_and_marked(session, write):

@@ -146,7 +146,7 @@ def _page(
     query = filters.query(provider)
     after = None if filters.cursor is None else decode_model_cursor(query, filters.cursor, as_of=filters.as_of)
     # Read before the models: if a sync comes between, they are newer than their ETag, and are sent once more.
-    etag = f'W/"{catalog.model_search.models_state(context.session, provider)}"'
+    etag = f'W/"{catalog.model_search.page_state(context.session, provider)}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     if is_unchanged(known_etags, etag):
         return Response(status_code=304, headers=headers)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, TypeAlias
 from urllib.parse import quote_plus
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from provider_pipeline.errors import ConfigurationError, MissingCredentialError
@@ -34,6 +34,7 @@ from provider_pipeline.listing.auth.secrets import (
 )
 from provider_pipeline.listing.auth.signing import AwsSigner, assertion_requests, service_account_key
 from provider_pipeline.listing.redaction import one_line
+from provider_pipeline.rules.variants import BUILT_WHEN_USED, Variants
 
 _Name = Annotated[str, Field(min_length=1, max_length=200)]
 _AwsName = Annotated[str, Field(pattern=r"^[a-z0-9-]+$", max_length=100)]
@@ -47,7 +48,7 @@ class AuthConfig(BaseModel):
         headers: Static headers that are not secret, such as an API version.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(**BUILT_WHEN_USED, hide_input_in_errors=True)
 
     headers: Annotated[dict[str, str], AfterValidator(static_headers)] = Field(default_factory=dict)
 
@@ -59,7 +60,7 @@ class AuthConfig(BaseModel):
             ConfigurationError: One line that says what is wrong, without the document's values.
         """
         try:
-            return _AUTH.validate_python({"type": "none", **document})
+            return _KINDS.parse({"type": "none", **document})
         except ValidationError as error:
             reasons = "; ".join(_reason(detail) for detail in error.errors(include_input=False, include_url=False))
         raise ConfigurationError(
@@ -313,7 +314,7 @@ Auth: TypeAlias = Annotated[
     Field(discriminator="type"),
 ]
 
-_AUTH: TypeAdapter[Auth] = TypeAdapter(Auth)
+_KINDS: Variants[Auth] = Variants(Auth)
 
 
 def _reason(detail: ErrorDetails) -> str:

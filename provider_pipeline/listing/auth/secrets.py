@@ -19,6 +19,7 @@ from provider_pipeline.listing.key_looks import (
     looks_like_a_key,
 )
 from provider_pipeline.listing.policy import key_in_url
+from provider_pipeline.rules.variants import BUILT_WHEN_USED
 
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _USE_A_VARIABLE: Final = (
@@ -97,7 +98,7 @@ FileName = Annotated[str, Field(pattern=r"^/[^\x00-\x1f\x7f]+$", max_length=4000
 class Secret(BaseModel):
     """The place of a secret: an environment variable, or a file by its absolute path, such as a mounted secret."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(**BUILT_WHEN_USED, hide_input_in_errors=True)
 
     env: EnvName | None = None
     file: FileName | None = None
