@@ -27,6 +27,7 @@ from werkzeug import Request, Response
 from provider_pipeline.catalog import providers, raw_responses
 from provider_pipeline.catalog.canonical import refresh
 from provider_pipeline.catalog.model_writes import _send
+from provider_pipeline.catalog.sync_state import SyncState
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.listing.documents import parse_document
 from provider_pipeline.listing.redaction import redact_body
@@ -163,6 +164,14 @@ def test_a_sync_of_an_unchanged_listing_is_so_many_statements(acme: Fleet):
 def test_a_sync_of_an_unchanged_listing_searches_no_body_for_secrets(acme: Fleet):
     assert calls(lambda: sync(acme))[redact_body.__code__] == 1
     assert calls(lambda: sync(acme))[redact_body.__code__] == 0
+
+
+def test_a_sync_of_an_unchanged_listing_parses_no_profile(acme: Fleet):
+    profile = SyncState.__dict__["profile"].func.__code__
+    sync(acme)
+    assert calls(lambda: sync(acme))[profile] == 0
+    acme.serve("acme", with_a_tenth_changed(MODELS))
+    assert calls(lambda: sync(acme))[profile] == 1
 
 
 def test_a_request_without_cookies_and_proxies_prepares_for_none(acme: Fleet):
