@@ -15,15 +15,22 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from requests import PreparedRequest
+from requests.adapters import HTTPAdapter
+from requests.cookies import extract_cookies_to_jar
+from requests.utils import select_proxy
 from sqlalchemy import Engine, event
 from sqlalchemy.pool import Pool
+from urllib3 import PoolManager
 from werkzeug import Request, Response
 
 from provider_pipeline.catalog import providers, raw_responses
 from provider_pipeline.catalog.canonical import refresh
 from provider_pipeline.catalog.model_writes import _send
+from provider_pipeline.catalog.sync_state import SyncState
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.listing.documents import parse_document
+from provider_pipeline.listing.redaction import redact_body
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.generation.shape import shape_of
@@ -152,6 +159,31 @@ def test_a_sync_of_an_unchanged_listing_is_so_many_statements(acme: Fleet):
     assert count["statements"] <= 7
     assert count["commits"] <= 3
     assert not [text for text in count if "raw_response_page" in text or "listing_row" in text]
+
+
+def test_a_sync_of_an_unchanged_listing_searches_no_body_for_secrets(acme: Fleet):
+    assert calls(lambda: sync(acme))[redact_body.__code__] == 1
+    assert calls(lambda: sync(acme))[redact_body.__code__] == 0
+
+
+def test_a_sync_of_an_unchanged_listing_parses_no_profile(acme: Fleet):
+    profile = SyncState.__dict__["profile"].func.__code__
+    sync(acme)
+    assert calls(lambda: sync(acme))[profile] == 0
+    acme.serve("acme", with_a_tenth_changed(MODELS))
+    assert calls(lambda: sync(acme))[profile] == 1
+
+
+def test_a_request_without_cookies_and_proxies_prepares_for_none(acme: Fleet):
+    count = calls(lambda: sync(acme))
+    assert count[HTTPAdapter.send.__code__] == 1
+    for unneeded in (
+        PreparedRequest.prepare_cookies,
+        extract_cookies_to_jar,
+        select_proxy,
+        PoolManager.connection_from_host,
+    ):
+        assert count[unneeded.__code__] == 0
 
 
 def test_a_sync_that_changes_a_tenth_of_the_models_is_no_more_statements_than_a_first_one(acme: Fleet):

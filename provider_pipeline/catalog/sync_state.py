@@ -46,8 +46,10 @@ class SyncState:
     """A provider's row of `provider_sync`; the defaults stand for a provider that was never synced.
 
     Attributes:
+        profile_json: `profile` as JSON text. It and the window are the largest part of a state, and an unchanged
+            listing needs neither.
         content: Digest of the last accepted listing, as `ListingContent.sha256`.
-        window: Accepted listings replaced in the last days, oldest first: `replaced_at` (ISO 8601) and `profile`.
+        window_json: `window` as JSON text.
     """
 
     last_checked_at: datetime | None = None
@@ -57,13 +59,25 @@ class SyncState:
     last_error: str | None = None
     validators: list[dict[str, Any]] = field(default_factory=list)
     basis: str | None = None
-    profile: dict[str, Any] | None = None
+    profile_json: str | None = None
     raw_response_id: int | None = None
     content: str | None = None
     rule_version: int | None = None
     pattern_set: str | None = None
     last_result: dict[str, Any] = field(default_factory=dict)
-    window: list[dict[str, Any]] = field(default_factory=list)
+    window_json: str = "[]"
+
+    @functools.cached_property
+    def profile(self) -> dict[str, Any] | None:
+        """Profile of the last accepted listing."""
+        profile: dict[str, Any] | None = json.loads(self.profile_json or "null")
+        return profile
+
+    @functools.cached_property
+    def window(self) -> list[dict[str, Any]]:
+        """Accepted listings replaced in the last days, oldest first: `replaced_at` (ISO 8601) and `profile`."""
+        window: list[dict[str, Any]] = json.loads(self.window_json)
+        return window
 
 
 _window = (
@@ -84,7 +98,11 @@ _window = (
     .correlate(provider_sync)
     .scalar_subquery()
 )
-_FROM_ELSEWHERE = {"content": raw_response.c.sha256.label("content"), "window": _window.label("window")}
+_FROM_ELSEWHERE = {
+    "content": raw_response.c.sha256.label("content"),
+    "profile_json": provider_sync.c.profile.cast(Text).label("profile_json"),
+    "window_json": _window.cast(Text).label("window_json"),
+}
 STATE_COLUMNS = tuple(
     _FROM_ELSEWHERE[name] if name in _FROM_ELSEWHERE else provider_sync.c[name]
     for name in SyncState.__dataclass_fields__

@@ -11,14 +11,17 @@ from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, Self
+from urllib.parse import urlsplit
 from urllib.request import getproxies, getproxies_environment
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar, extract_cookies_to_jar
+from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies, select_proxy
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import ConnectionPool
 from urllib3.exceptions import (
     ConnectTimeoutError,
     LocationParseError,
@@ -216,6 +219,9 @@ class _SecurePool(_Pool, HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
 
 
+_POOLS: Final = {"http": _Pool, "https": _SecurePool}
+
+
 class GuardedAdapter(HTTPAdapter):
     """Checks every address and has a deadline watch every connection, direct or to a proxy. Never retries."""
 
@@ -224,7 +230,8 @@ class GuardedAdapter(HTTPAdapter):
         self._contexts = BorrowedContexts()
         self._direct = _Guard(deadline, self._contexts, policy)
         self._proxied = _Guard(deadline, self._contexts, None)
-        # One thread has one connection at a time.
+        # One thread has one connection at a time, so a pool holds one.
+        self._pools: dict[tuple[object, ...], HTTPConnectionPool] = {}
         super().__init__(max_retries=0, pool_maxsize=1)
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
@@ -233,31 +240,56 @@ class GuardedAdapter(HTTPAdapter):
         Raises:
             AddressRefused: The policy forbids its URL, or an address of its host.
         """
-        proxy = select_proxy(request.url or "", kwargs.get("proxies"))
+        proxy = _proxy_of(request, kwargs.get("proxies"))
         refusal = url_refusal(request.url or "", self._policy, through_proxy=proxy is not None)
         if refusal is not None:
             raise AddressRefused(refusal)
         return super().send(request, *args, **kwargs)
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Create the pools of direct connections."""
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = _pools(self._direct)
+    def get_connection_with_tls_context(
+        self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
+    ) -> ConnectionPool:
+        """Create, or find, the pool of a host: the one that requests would have urllib3 look up by twenty settings."""
+        parts = urlsplit(request.url or "")
+        if _proxy_of(request, proxies) is not None or parts.scheme not in _POOLS:
+            return super().get_connection_with_tls_context(request, verify, proxies, cert)
+        try:
+            key = parts.scheme, parts.hostname or "", parts.port, verify
+        except ValueError as error:
+            raise requests.exceptions.InvalidURL(error, request=request) from error
+        if key not in self._pools:
+            self._pools[key] = _POOLS[parts.scheme](self._direct, parts.hostname, parts.port, maxsize=1)
+        return self._pools[key]
+
+    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
+        """What the request line names: a path, or a whole URL for a proxy."""
+        return super().request_url(request, proxies) if proxies else request.path_url
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+        """The response, without cookies and the encoding of its text, which nobody reads."""
+        response = requests.Response()
+        response.status_code, response.reason = resp.status, resp.reason
+        response.headers = CaseInsensitiveDict(resp.headers)
+        response.raw = resp
+        response.request = req
+        return response
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
         """Create, or find, the pools of connections through one proxy."""
         manager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = _pools(self._proxied)
+        manager.pool_classes_by_scheme = {scheme: partial(pool, self._proxied) for scheme, pool in _POOLS.items()}
         return manager
 
     def close(self) -> None:
         """End all connections."""
         super().close()
+        for pool in self._pools.values():
+            pool.close()
         self._contexts.close()
 
 
-def _pools(guard: _Guard) -> dict[str, Any]:
-    return {"http": partial(_Pool, guard), "https": partial(_SecurePool, guard)}
+def _proxy_of(request: requests.PreparedRequest, proxies: Any) -> str | None:
+    return select_proxy(request.url or "", proxies) if proxies else None
 
 
 def _resolve(connection: HTTPConnection, host: str) -> list[str]:
@@ -283,7 +315,7 @@ class ListingSession:
         # Always set, even without a key, because `requests` would otherwise use a login from the URL.
         self._authorizer = authorizer
         self._adapter = GuardedAdapter(deadline, policy)
-        self._cookies = RequestsCookieJar()
+        self._cookies: RequestsCookieJar | None = None
 
     def prepare(
         self, method: str, url: str, form: Mapping[str, str] | None, headers: Mapping[str, str]
@@ -295,14 +327,14 @@ class ListingSession:
             requests.RequestException: The request is malformed.
         """
         request = requests.PreparedRequest()
-        request.prepare(
-            method=method,
-            url=url,
-            headers={"User-Agent": user_agent(), **_HEADERS, **headers},
-            data=form,
-            auth=self._authorizer,
-            cookies=self._cookies,
-        )
+        # The steps of its `prepare`, in its order, but without a jar of cookies until the server has set one.
+        request.prepare_method(method)
+        request.prepare_url(url, None)
+        request.prepare_headers({"User-Agent": user_agent(), **_HEADERS, **headers})
+        if self._cookies is not None:
+            request.prepare_cookies(self._cookies)
+        request.prepare_body(form, None)
+        request.prepare_auth(self._authorizer)
         return request
 
     def send(self, request: requests.PreparedRequest, timeouts: tuple[float, float]) -> requests.Response:
@@ -318,6 +350,8 @@ class ListingSession:
         """
         response = self._adapter.send(request, stream=True, timeout=timeouts, **environment_settings(request.url or ""))
         if "Set-Cookie" in response.headers:
+            if self._cookies is None:
+                self._cookies = RequestsCookieJar()
             _extract_cookies(self._cookies, request, response.raw)
         return response
 

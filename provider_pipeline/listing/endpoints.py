@@ -35,7 +35,7 @@ from provider_pipeline.listing.pages import (
 )
 from provider_pipeline.listing.policy import RequestPolicy, join_url, key_in_url, url_refusal
 from provider_pipeline.listing.redaction import redacted_url
-from provider_pipeline.listing.transport import HttpResponse, Transport
+from provider_pipeline.listing.transport import HttpResponse, Transport, body_fingerprint
 from provider_pipeline.rules.document import ID_PLACEHOLDER, Detail
 from provider_pipeline.rules.limits import LISTING_STEPS, Work, checked_path
 from provider_pipeline.rules.pagination import (
@@ -184,7 +184,8 @@ class Budget:
             )
         validators = {"If-None-Match": known.etag, "If-Modified-Since": known.last_modified} if known else {}
         conditions = {name: value for name, value in validators.items() if value}
-        response = transport.get(url, max_bytes=self.max_bytes, conditions=conditions, named=named)
+        fingerprint = known.fingerprint if known else None
+        response = transport.get(url, max_bytes=self.max_bytes, conditions=conditions, named=named, known=fingerprint)
         self.pages += 1
         self.charge(response)
         return response
@@ -332,8 +333,7 @@ class EndpointPaginator:
         # A page that may have a successor must be parsed to find it, whether or not it came before.
         if not self._is_only_page(number):
             return None
-        kind = response.headers.get("Content-Type", "")
-        return hashlib.sha256(kind.encode() + b"\n" + response.content).hexdigest()
+        return response.fingerprint or body_fingerprint(response.headers, response.content)
 
     def _validate(self, response: HttpResponse, page: Page) -> int | None:
         """Validate a page against earlier pages; return its item count, or None if unknown."""

@@ -211,6 +211,7 @@ def special_use(address: Address) -> str | None:
     return next(kind for block, kind in _special_blocks() if address in block)
 
 
+@functools.lru_cache(maxsize=4_096)  # asked when a source is made, and again for each request to its host
 def literal_address(host: str) -> Address | None:
     """The address a URL's host spells out, in any form that resolvers accept (`127.1`, `0x7f000001`)."""
     try:

@@ -4,6 +4,7 @@ No response can make us send the key to another host, or come back sooner than t
 """
 
 import contextlib
+import hashlib
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -44,7 +45,7 @@ from provider_pipeline.listing.redaction import named_url, one_line, redact, red
 
 MAX_REDIRECTS: Final = 3
 _MAX_TOKEN_BYTES: Final = 256 * 1024
-_CHUNK: Final = 64 * 1024
+_CHUNK: Final = 256 * 1024
 _ENCODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
 _SUCCESS: Final = frozenset({200, 203})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -60,12 +61,14 @@ class HttpRequest:
         url: Without credentials.
         form: None for a GET.
         named: The server named the URL; its query is not shown, since it may quote an earlier request.
+        known: The fingerprint of the stored page, from `body_fingerprint`.
     """
 
     url: str = field(repr=False)
     form: Mapping[str, str] | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     named: bool = False
+    known: str | None = None
 
     @property
     def method(self) -> str:
@@ -84,6 +87,7 @@ class HttpResponse:
         named: See `HttpRequest`.
         status: 200, 203, or 304 to a conditional request.
         content: The body, decompressed, with secrets masked unless it is a token that was asked for; empty for a 304.
+        fingerprint: Of the content, from `body_fingerprint`; None if it was not compared with a known one.
     """
 
     url: str = field(repr=False)
@@ -94,6 +98,13 @@ class HttpResponse:
     headers: Mapping[str, str] = field(repr=False)
     content: bytes = field(repr=False)
     received_at: datetime
+    fingerprint: str | None = None
+
+
+def body_fingerprint(headers: Mapping[str, str], content: bytes) -> str:
+    """SHA-256 of content type and content."""
+    kind = headers.get("Content-Type", "")
+    return hashlib.sha256(kind.encode() + b"\n" + content).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -169,7 +180,13 @@ class Transport:
         return kept_headers(response.headers, self._authorizer.secrets)
 
     def get(
-        self, url: str, *, max_bytes: int, conditions: Mapping[str, str] = _UNCONDITIONAL, named: bool = False
+        self,
+        url: str,
+        *,
+        max_bytes: int,
+        conditions: Mapping[str, str] = _UNCONDITIONAL,
+        named: bool = False,
+        known: str | None = None,
     ) -> HttpResponse:
         """Fetch a URL, with retries.
 
@@ -178,13 +195,14 @@ class Transport:
             max_bytes: How large the body may be, decompressed.
             conditions: Headers that ask whether this URL's content has changed; not sent after a redirect.
             named: The server named the URL; see `HttpRequest`.
+            known: The fingerprint of the stored page. The same page again is not searched for secrets.
 
         Raises:
             ListingUnreachableError: No response's headers came: name, connection, TLS, time-out.
             ListingRefusedError: An error status came, or a redirect that is not followed.
             ListingUnreadableError: The body is too large, in an unknown encoding, or broke off.
         """
-        return self._fetch(HttpRequest(url, headers=conditions, named=named), max_bytes)
+        return self._fetch(HttpRequest(url, headers=conditions, named=named, known=known), max_bytes)
 
     def post_form(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Any:
         """Send a form to a token endpoint, within this listing's time, and parse its JSON response.
@@ -359,9 +377,12 @@ class Transport:
         return bytes(body)
 
     def _success(self, request: HttpRequest, response: requests.Response, body: bytes) -> HttpResponse | FailedAttempt:
+        fingerprint = body_fingerprint(response.headers, body) if request.known else None
         try:
-            # A token endpoint's response is not stored, and the secret in it is what was asked for.
-            content = body if request.form is not None else redact_body(body, self._authorizer.secrets)
+            # What is stored is redacted already, so a body that equals it needs no search, which takes longer than the
+            # hash. A token endpoint's response is not stored, and the secret in it is what was asked for.
+            is_safe = request.form is not None or (fingerprint is not None and fingerprint == request.known)
+            content = body if is_safe else redact_body(body, self._authorizer.secrets)
         except ListingUnreadableError as error:
             return FailedAttempt(error.message, ListingUnreadableError, transient=False, hint=error.hint)
         shown = self.shown(request.url, named=request.named)
@@ -374,6 +395,7 @@ class Transport:
             headers=response.headers,
             content=content,
             received_at=datetime.now(UTC),
+            fingerprint=fingerprint if content is body else None,
         )
 
     def _refusal(self, request: HttpRequest, response: requests.Response) -> FailedAttempt:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
@@ -135,6 +136,20 @@ def test_the_same_bytes_again_are_not_parsed(httpserver: HTTPServer, fetch: Fetc
     assert (again.not_modified, again.status, again.content) == (True, 200, STORED)
     assert again.fingerprint == first.fingerprint
     assert kept.loaded == 0
+
+
+def test_a_page_that_quotes_our_key_is_recognised_by_what_was_stored_of_it(
+    httpserver: HTTPServer, fetch: Fetch
+) -> None:
+    key = "sk-ours-3kd92LdkWm20xnQpz71hTf"
+    body = json.dumps({"data": [{"id": "a"}], "key": key}).encode()
+    httpserver.expect_request("/models").respond_with_data(body, content_type="application/json")
+    settings: dict[str, Any] = {"auth": {"type": "bearer", "env": "ACME_KEY"}, "environ": {"ACME_KEY": key}}
+    (first,) = fetch(httpserver.url_for(""), selector="data", **settings)
+    kept = Kept(first.content, etag=None, fingerprint=first.fingerprint)
+    (again,) = fetch(httpserver.url_for(""), known=kept, selector="data", **settings)
+    assert (again.not_modified, again.fingerprint) == (True, first.fingerprint)
+    assert key.encode() not in again.content
 
 
 @pytest.mark.parametrize(
