@@ -116,8 +116,9 @@ def _decisions(
     yield "kind of API", f"{kind} ({sure:.0%}: {'; '.join(summary['provider_kind_evidence'])})" if kind else None
     yield "why it lists models", "; ".join(score.reasons)
     yield "selector", endpoint.selector
+    units = endpoint.model_dump(mode="json")["units"]
     for name, expression in endpoint.fields.items():
-        unit = endpoint.units.get(name)
+        unit = units.get(name)
         yield name, f"{expression} ({unit if isinstance(unit, str) else json.dumps(unit)})" if unit else expression
     yield "pagination", json.dumps(summary["pagination"])
     yield "capabilities", ", ".join(each.capability for each in rule.capability_rules)

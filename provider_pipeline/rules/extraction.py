@@ -281,11 +281,18 @@ class ItemReader:
         )
 
     def _name_to_match(self, item: Any, model_id: str) -> str:
-        """The model's id; or its base model's name, if the id names no family and the base's name implies the same."""
-        if self._base_model is None or named_family(model_id) is not None:
+        """The model's id; or its base model's name, if the id says less and the base's name implies the same.
+
+        An id says less if it names no family, or is itself the name of a family that the base's family is a part of:
+        `claude` before `claude-sonnet-4-5`.
+        """
+        family = named_family(model_id)
+        if self._base_model is None or family not in (None, model_id):
             return model_id
         base = self._base_model(item, self._work)
         if not isinstance(base, str) or not 0 < len(base) <= MAX_ID_LENGTH:
+            return model_id
+        if family is not None and not f"{named_family(base)}-".startswith(f"{family}-"):
             return model_id
         # A fine-tuned `acme-reranker` is not a chat model, even if its base model is one.
         said, of_base = (self._capabilities.of_name(name, self._work) for name in (model_id, base))

@@ -66,6 +66,17 @@ def test_a_doubtful_rule_is_added_for_review(run: CommandLine, fleet: Fleet):
     assert (synced.code, "version 1 needs review" in synced.out + synced.err) == (1, True)
 
 
+def test_a_unit_that_is_read_from_each_item_is_shown(run: CommandLine, fleet: Fleet):
+    models = [
+        {"id": "gpt-4o", "cost": {"input": 300, "unit": "cents_per_mtok"}},
+        {"id": "gpt-5", "cost": {"input": 2, "unit": "usd_per_mtok"}},
+    ]
+    fleet.server.expect_request("/v1/models").respond_with_json({"data": models})
+    found = run("providers", "detect", fleet.server.url_for("/v1/models"), "--allow-private", "--as", "acme")
+    assert found.code == 0, found.err
+    assert 'cost.input ({"by": "cost.unit"' in found.err
+
+
 def test_what_is_none_is_said_to_be_none_and_nothing_is_added(run: CommandLine, fleet: Fleet):
     fleet.server.expect_request("/v1/models").respond_with_data("slow down", status=429)
     refused = run("providers", "detect", fleet.server.url_for(""), "--allow-private", "--add")

@@ -35,7 +35,9 @@ RECORDED: dict[str, tuple[str, str, dict[str, str]]] = {
     "databricks": ("databricks-sdk", "/api/2.0/serving-endpoints", BEARER),
     "deepgram": ("deepgram-sdk", "/v1/models", {}),
     "elevenlabs": ("elevenlabs", "/v1/models", {"xi-api-key": KEY}),
+    "friendli": ("friendli", "/serverless/v1/models", BEARER),
     "groq": ("groq", "/openai/v1/models", BEARER),
+    "inception": ("inceptionai", "/v1/models", BEARER),
     "mistral": ("mistralai", "/v1/models", BEARER),
     "ollama": ("ollama", "/api/tags", {}),
     "openai": ("openai", "/v1/models", BEARER),
@@ -43,7 +45,9 @@ RECORDED: dict[str, tuple[str, str, dict[str, str]]] = {
     "perplexity": ("perplexityai", "/v1/models", BEARER),
     "portkey": ("portkey-ai", "/v1/models", {"x-portkey-api-key": KEY}),
     "replicate": ("replicate", "/v1/models", BEARER),
+    "sambanova": ("sambanova", "/v1/models", BEARER),
     "together": ("together", "/v2/supported-models", BEARER),
+    "venice": ("venice-ai", "/api/v1/models", BEARER),
     "watsonx": ("ibm-watsonx-ai", "/ml/v1/foundation_model_specs", {}),
 }
 

@@ -373,25 +373,30 @@ def detect_kind(answer: Any, listing: ListCandidate) -> dict[str, Any]:
 
 
 def _matched(mark: Mapping[str, Any], answer: Any, listing: ListCandidate) -> str | None:
-    """What a mark found, in words; None if it does not hold."""
+    """What a mark found, in words; None unless all that it asks for holds."""
+    found = [_held(asked, mark[asked], answer, listing) for asked in mark if asked != "weight"]
+    return None if None in found else " and ".join(filter(None, found))
+
+
+def _held(asked: str, wanted: Any, answer: Any, listing: ListCandidate) -> str | None:
     columns = listing.shape.columns
-    if "top" in mark:
-        held = isinstance(answer, dict) and all(key in answer for key in mark["top"])
-        return f"the answer has {', '.join(mark['top'])}" if held else None
-    if "item" in mark:
-        held = all((key,) in columns and listing.shape.fill(columns[key,]) >= 0.5 for key in mark["item"])
-        return f"items have {', '.join(mark['item'])}" if held else None
-    if "value" in mark:
-        ((key, text),) = mark["value"].items()
+    if asked == "top":
+        held = isinstance(answer, dict) and all(key in answer for key in wanted)
+        return f"the answer has {', '.join(wanted)}" if held else None
+    if asked == "item":
+        held = all((key,) in columns and listing.shape.fill(columns[key,]) >= 0.5 for key in wanted)
+        return f"items have {', '.join(wanted)}" if held else None
+    if asked == "value":
+        ((key, text),) = wanted.items()
         return f"{key} is {text}" if _mostly(key, text, listing) else None
-    if "created" in mark:
-        return f"created is always {mark['created']}" if _mostly("created", mark["created"], listing) else None
-    if "list" in mark:
-        held = bool(listing.path) and snake(listing.path[-1]) == mark["list"]
+    if asked == "created":
+        return f"created is always {wanted}" if _mostly("created", wanted, listing) else None
+    if asked == "list":
+        held = bool(listing.path) and snake(listing.path[-1]) == wanted
         return f"the listing is under {listing.path[-1]}" if held else None
     ids = listing.ids[0].values[:200]
-    matching = sum(re2.fullmatch(mark["id"], encodable(text)) is not None for text in ids)
-    return f"ids match {mark['id']}" if matching >= _MOST * len(ids) else None
+    matching = sum(re2.fullmatch(wanted, encodable(text)) is not None for text in ids)
+    return f"ids match {wanted}" if matching >= _MOST * len(ids) else None
 
 
 def _mostly(key: str, wanted: Any, listing: ListCandidate) -> bool:

@@ -13,7 +13,11 @@ from provider_pipeline_tests.rules.generation.generated import rows_of
         (samples.OPENAI_LIKE, "openai-compatible"),
         (samples.CURSOR, "anthropic"),
         (samples.METHODS, "google"),
-        ({"data": [{"id": "m", "created": 1677610602, "object": "model", "owned_by": "x"}] * 2}, "litellm"),
+        ({"data": [{"id": "m", "created": 1677610602, "object": "model", "owned_by": "openai"}] * 2}, "litellm"),
+        (  # LLMock's listing: the same creation time, which is that of an old model of OpenAI
+            {"data": [{"id": "m", "created": 1677610602, "object": "model", "owned_by": "llmock"}] * 2},
+            "openai-compatible",
+        ),
         ({"data": [{"id": f"m{n}", "created": 1626777600, "object": "model"} for n in range(3)]}, "one-api"),
         ({"models": [{"name": "qwen3:latest", "digest": "x", "modified_at": "2025", "details": {}}]}, "ollama"),
         ({"object": "list", "data": [{"id": "m", "owned_by": "vllm", "object": "model", "max_model_len": 4}]}, "vllm"),
