@@ -55,17 +55,26 @@ class Fleet:
     database: catalog.database.Database
     server: HTTPServer
 
-    def add(self, slug: str, sample: Any | None = None, *, auth: dict[str, Any] | None = None) -> None:
+    def add(
+        self,
+        slug: str,
+        sample: Any | None = None,
+        *,
+        auth: dict[str, Any] | None = None,
+        is_sample: bool = False,
+    ) -> None:
         """Registers a provider with the rule of `sample`, and serves the sample."""
         sample = listing(*CHAT_MODELS) if sample is None else sample
-        self.register(slug, auth=auth)
+        self.register(slug, auth=auth, is_sample=is_sample)
         with self.database.session() as session:
             sample_id = store_sample(session, slug, json.dumps(sample).encode(), url="sample:test")
             generate_rule(session, slug, [EndpointSample(sample, "/v1/models")], sample_id=sample_id)
             session.commit()
         self.serve(slug, sample)
 
-    def register(self, slug: str, *, auth: dict[str, Any] | None = None, **policy: Any) -> None:
+    def register(
+        self, slug: str, *, auth: dict[str, Any] | None = None, is_sample: bool = False, **policy: Any
+    ) -> None:
         """Registers a provider, or changes it, without a rule; `policy` is of its requests."""
         with self.database.session() as session:
             catalog.providers.add(
@@ -75,6 +84,7 @@ class Fleet:
                 base_url=self.server.url_for(f"/{slug}"),
                 auth_config=auth or {"type": "none"},
                 request_config={"allow_private": True, **policy},
+                is_sample=is_sample,
             )
             session.commit()
 

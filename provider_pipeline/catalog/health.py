@@ -62,6 +62,7 @@ class ProviderHealth:
     """An enabled provider's health.
 
     Attributes:
+        is_sample: Whether it is one of the demo's.
         last_success_at: The last successful sync, or when the provider was added.
         consecutive_failures: Failed syncs since then.
         last_seconds: Duration of the last sync; None before the first.
@@ -69,6 +70,7 @@ class ProviderHealth:
     """
 
     slug: str
+    is_sample: bool
     last_success_at: datetime
     consecutive_failures: int
     blocked: bool
@@ -89,6 +91,7 @@ def provider_health(session: Session) -> list[ProviderHealth]:
         select(
             provider.c.id,
             provider.c.slug,
+            provider.c.is_sample,
             func.coalesce(provider_sync.c.last_success_at, provider.c.created_at).label("last_success_at"),
             func.coalesce(provider_sync.c.consecutive_failures, 0, type_=Integer).label("failures"),
             func.coalesce(last["status"].as_string() == "blocked", False).label("blocked"),
@@ -99,6 +102,14 @@ def provider_health(session: Session) -> list[ProviderHealth]:
         .order_by(provider.c.slug)
     )
     return [
-        ProviderHealth(row.slug, row.last_success_at, row.failures, row.blocked, row.seconds, models.get(row.id, {}))
+        ProviderHealth(
+            row.slug,
+            row.is_sample,
+            row.last_success_at,
+            row.failures,
+            row.blocked,
+            row.seconds,
+            models.get(row.id, {}),
+        )
         for row in session.execute(query)
     ]

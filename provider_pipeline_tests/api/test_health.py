@@ -40,6 +40,13 @@ def test_metrics_cover_every_enabled_provider(synced: Api):
     assert not [name for name in values if "off" in name]
 
 
+def test_the_metrics_of_a_sample_provider_are_labelled_so(fleet: Fleet, api: Api):
+    fleet.add("acme", is_sample=True)
+    lines = [line for line in api("GET", "/metrics", scope="read").text.splitlines() if not line.startswith("#")]
+    assert len(lines) == 3
+    assert all('{provider="acme",sample="true"}' in line for line in lines)
+
+
 def test_health_and_metrics_are_answered_while_every_thread_waits_for_the_database(fleet: Fleet):
     fleet.add("acme")
     threads = create_app(fleet.database).state.service.threads

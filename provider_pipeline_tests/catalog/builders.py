@@ -93,9 +93,14 @@ def enqueue_notification(session: Session, event_key: str, kind: str, payload, *
     return bool(catalog.notifications.enqueue(session, [News(event_key, kind, payload, **options)], now=now))
 
 
-def register(session: Session, slug: str = "openai") -> Provider:
+def register(session: Session, slug: str = "openai", *, is_sample: bool = False) -> Provider:
     added = providers.add(
-        session, slug=slug, name=slug.title(), base_url="https://api.example.com", auth_config={"type": "none"}
+        session,
+        slug=slug,
+        name=slug.title(),
+        base_url="https://api.example.com",
+        auth_config={"type": "none"},
+        is_sample=is_sample,
     )
     rule_versions.add_version(
         session,

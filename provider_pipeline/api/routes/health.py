@@ -63,22 +63,22 @@ class _ProviderMetrics(Collector):
         age = _gauge("last_success_age_seconds", "Seconds since the last good sync, or since the provider was added.")
         failures = _gauge("consecutive_failures", "Failed syncs in a row.")
         blocked = _gauge("blocked", "Whether the last listing was blocked because the rule does not fit it.")
-        models = _gauge("models", "Models in the table, by status.", "status")
+        models = _gauge("models", "Models in the table, by status.")
         seconds = _gauge("last_sync_seconds", "Duration of the last sync.")
         for health in catalog.health.provider_health(self._session):
-            labels = [health.slug]
-            age.add_metric(labels, (self._now - health.last_success_at).total_seconds())
-            failures.add_metric(labels, health.consecutive_failures)
-            blocked.add_metric(labels, health.blocked)
+            labels = {"provider": health.slug} | ({"sample": "true"} if health.is_sample else {})
+            age.add_sample(age.name, labels, (self._now - health.last_success_at).total_seconds())
+            failures.add_sample(failures.name, labels, health.consecutive_failures)
+            blocked.add_sample(blocked.name, labels, health.blocked)
             if health.last_seconds is not None:
-                seconds.add_metric(labels, health.last_seconds)
+                seconds.add_sample(seconds.name, labels, health.last_seconds)
             for status, count in sorted(health.models.items()):
-                models.add_metric([*labels, status], count)
+                models.add_sample(models.name, labels | {"status": status}, count)
         yield from (age, failures, blocked, models, seconds)
 
 
-def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"provider_pipeline_{name}", text, labels=["provider", *labels])
+def _gauge(name: str, text: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"provider_pipeline_{name}", text)
 
 
 def _metrics_text(session: Session) -> bytes:
