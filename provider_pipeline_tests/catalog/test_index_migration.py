@@ -33,6 +33,7 @@ MIGRATIONS = [
     "0031_models_that_end",
     "0032_history_of_known_models",
     "0033_models_of_a_purpose",
+    "0034_samples_in_views",
 ]
 
 
