@@ -12,7 +12,7 @@ from typing import Any, NoReturn, Protocol
 import psycopg
 from psycopg.sql import SQL, Identifier
 from psycopg.types.json import Jsonb
-from sqlalchemy import ARRAY, BigInteger, Row, Select, any_, case, func, literal, select
+from sqlalchemy import ARRAY, BigInteger, Row, Select, any_, case, delete, func, literal, select, update
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.database import driver_connection
@@ -248,6 +248,26 @@ def load_pages(session: Session, raw_response_ids: Sequence[int]) -> dict[int, l
 
 def _page(row: Any) -> StoredPage:
     return StoredPage(row.endpoint, row.number, row.url, zlib.decompress(row.content), row.status, row.headers)
+
+
+def replace_pages(session: Session, raw_response_id: int, pages: Sequence[StoredPage]) -> None:
+    """Replace a stored listing's pages by the same without secrets; call `providers.lock` first.
+
+    The digest stays that of the content as it came, so that the next listing does not count as the same. What the next
+    sync would save by knowing the last accepted listing is forgotten with it.
+    """
+    session.execute(delete(raw_response_page).where(raw_response_page.c.raw_response_id == raw_response_id))
+    _write_pages(session, [(raw_response_id, pages)])
+    session.execute(
+        update(raw_response)
+        .where(raw_response.c.id == raw_response_id)
+        .values(byte_count=sum(len(page.content) for page in pages))
+    )
+    session.execute(
+        update(provider_sync)
+        .where(provider_sync.c.raw_response_id == raw_response_id)
+        .values(validators=[], basis=None)
+    )
 
 
 def list_raw_responses(session: Session, slug: str | None = None) -> list[RawResponse]:

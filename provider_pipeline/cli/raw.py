@@ -1,4 +1,4 @@
-"""`provider-pipeline raw`: list, show, carry, replay and prune the stored responses."""
+"""`provider-pipeline raw`: list, show, carry, replay, mask and prune the stored responses."""
 
 from __future__ import annotations
 
@@ -140,6 +140,29 @@ def replay(
         for each in replayed:
             _print_replay(each)
     raise typer.Exit(0 if all(each.valid for each in replayed) else 1)
+
+
+@app.command()
+def mask(
+    slug: OptionalSlugArgument = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Mask the keys in stored responses as in those that are fetched now, for instance after an upgrade.
+
+    A provider's own keys are masked too, where its variables are set. A listing that is masked is compared anew by the
+    next sync.
+    """
+    with catalog.database.open_catalog() as database, database.session() as session:
+        everyone = catalog.providers.list_providers(session, enabled_only=False) if slug is None else []
+        slugs = [slug] if slug is not None else [each.slug for each in everyone]
+        masked = {}
+        for each in slugs:
+            masked[each] = sync.masking.mask_stored(session, each)
+            session.commit()
+    if as_json:
+        emit_json(masked)
+    else:
+        say(f"{sum(map(len, masked.values()))} responses of {len(masked)} providers masked")
 
 
 @app.command()

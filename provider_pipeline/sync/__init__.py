@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         health as health,
         key_hosts as key_hosts,
         load as load,
+        masking as masking,
         model_details as model_details,
         outcome as outcome,
         plan as plan,

@@ -12,6 +12,7 @@ from provider_pipeline.sync.provider import attempt_sync
 from provider_pipeline_tests.catalog.builders import wait_for_a_lock
 from provider_pipeline_tests.cli.conftest import CommandLine
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
+from provider_pipeline_tests.sync.test_archive import store
 
 
 def _sync(fleet: Fleet) -> int:
@@ -107,3 +108,13 @@ def test_pruning_spares_what_a_concurrent_sync_may_refer_to(run: CommandLine, fl
         assert len(catalog.raw_responses.list_raw_responses(session, "acme")) == 5
         session.commit()
     assert pruning.result().json == {"acme": 3}
+
+
+def test_keys_that_an_earlier_version_stored_are_masked_by_one_command(run: CommandLine, fleet: Fleet):
+    fleet.add("acme")
+    fleet.add("twin")
+    raw = store(fleet, "acme", b'{"data": [{"id": "a", "apiKey": "abc"}]}')
+    assert run("raw", "mask", "twin").out == "0 responses of 1 providers masked\n"
+    assert run("raw", "mask", "--json").json == {"acme": [raw], "twin": []}
+    assert run("raw", "show", str(raw), "--body").json == {"data": [{"id": "a", "apiKey": "***"}]}
+    assert run("raw", "mask").out == "0 responses of 2 providers masked\n"
