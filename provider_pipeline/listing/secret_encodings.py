@@ -23,8 +23,10 @@ Span = tuple[int, int]
 MAX_SUSPICIONS: Final = 100_000
 """Most suspicious places per body, and most escapes near them."""
 _LETTER: Final = "(?:3[0-9]|[46][1-9a-f]|[57][0-9a])"
+_PERCENT: Final = "%(?:25)*"
 ESCAPED_LETTER: Final = (
-    rf"%(?:25)*{_LETTER}|\\u00{_LETTER}|&(?:amp;)*#(?:x0*{_LETTER}"
+    rf"{_PERCENT}{_LETTER}|(?:\\|{_PERCENT}5c)(?:u00|x){_LETTER}"
+    rf"|(?:&|{_PERCENT}26)(?:amp(?:;|{_PERCENT}3b))*(?:#|{_PERCENT}23)(?:x0*{_LETTER}"
     r"|0*(?:4[89]|5[0-7]|6[5-9]|[78][0-9]|9[07-9]|1[01][0-9]|12[0-2]))"
 )
 """RE2, case-insensitive: a letter or digit written as an escape, which no honest encoder does."""
@@ -276,6 +278,8 @@ class _FromTheRight:
         self._bytes = bytearray()
         self._starts = array("q")
         self._ends = array("q")
+        self._unquoted = 0
+        """The length at which the first byte is the value of a backslash's escape."""
 
     def put(self, piece: bytes, start: int) -> None:
         """Prepends plain text."""
@@ -286,10 +290,12 @@ class _FromTheRight:
 
     def put_escape(self, byte: int, start: int, end: int) -> None:
         """Prepends a character that may begin an escape; its value may begin another."""
+        unquoted = False
         while byte != 0x5C or self._bytes:
             taken, text = self._begins(byte)
             if not taken:
                 break
+            unquoted = byte == 0x5C
             end = self._ends[-taken]
             del self._bytes[-taken:], self._starts[-taken:], self._ends[-taken:]
             text = text.translate(_FOLDED)
@@ -299,6 +305,8 @@ class _FromTheRight:
             if byte not in b"%\\&":
                 break
         self._put(byte, start, end)
+        if unquoted or len(self._bytes) <= self._unquoted:
+            self._unquoted = len(self._bytes) if unquoted else 0
 
     def whole(self, original: bytes) -> _Decoded:
         """The decoded text."""
@@ -316,6 +324,10 @@ class _FromTheRight:
             name, semicolon, _ = behind.partition(b";")
             text = _entity(name) if semicolon else None
             return (0, b"") if text is None else (len(name) + 1, text)
+        if byte == 0x5C and len(self._bytes) == self._unquoted:
+            # Of two backslashes, the first quotes the second: the value of what the second begins, such as the n of
+            # `\\u006e`, begins nothing.
+            return 1, behind[:1]
         if behind[:1] == b"u" and (code := _hex(behind[1:5], 4)) is not None:
             return self._character(code, 5)
         if byte == 0x25:

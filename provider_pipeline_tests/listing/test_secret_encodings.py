@@ -6,6 +6,7 @@ from urllib.parse import quote
 import pytest
 
 from provider_pipeline.errors import ListingUnreadableError
+from provider_pipeline.listing.redaction import redact_body, redact_quote
 from provider_pipeline.listing.secret_encodings import (
     MAX_SUSPICIONS,
     EncodedSecret,
@@ -57,3 +58,30 @@ def test_a_body_with_too_many_escapes_near_suspicious_places_is_refused() -> Non
 
 def test_spans_that_overlap_or_touch_are_merged() -> None:
     assert merged([(5, 7), (0, 2), (2, 4), (6, 9)]) == [(0, 4), (5, 9)]
+
+
+LIKE_ESCAPES = "btn4frnu00e9x41uA0bf/7Tx2Nr"
+"""A secret whose letters, after a backslash, would be escapes themselves."""
+ESCAPED_LETTERS = {
+    "JSON": "\\u{:04x}",
+    "JSON in JSON": "\\\\u{:04x}",
+    "JSON in JSON in JSON": "\\\\\\\\u{:04X}",
+    "JSON, percent-encoded": "%5Cu{:04x}",
+    "JSON in JSON, percent-encoded": "%5C%5Cu{:04x}",
+    "a string literal": "\\x{:02x}",
+    "a string literal in JSON": "\\\\x{:02X}",
+    "a URL": "%{:02x}",
+    "a URL in a URL": "%25{:02X}",
+    "HTML": "&#{};",
+    "HTML in HTML": "&amp;amp;#x{:x};",
+    "HTML in a URL": "%26%23x{:x}%3B",
+    "HTML in HTML in a URL in a URL": "%2526amp%253B%2523{}%253B",
+}
+
+
+@pytest.mark.parametrize("form", ESCAPED_LETTERS.values(), ids=ESCAPED_LETTERS)
+@pytest.mark.parametrize("secret", [KEY, LIKE_ESCAPES])
+def test_a_secret_with_every_character_escaped_is_masked_in_texts_and_bodies(secret: str, form: str) -> None:
+    written = "".join(form.format(ord(char)) for char in secret)
+    assert redact_quote(f"<{written}>", [secret]) == "<***>"
+    assert redact_body(f'{{"id": "{written}"}}'.encode(), [secret]) == b'{"id": "***"}'
