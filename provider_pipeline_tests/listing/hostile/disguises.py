@@ -21,6 +21,7 @@ from provider_pipeline_tests.listing.hostile.server import Conversation, answer
 TWICE: Final = quote(quote(KEY, safe=""), safe="")
 THRICE: Final = quote(TWICE, safe="")
 CUT: Final = KEY[:20]
+ESCAPED: Final = "".join(f"\\u{ord(char):04x}" for char in KEY)
 OTHERS: Final = (
     "sk-proj-Vq3nX8mK2pL5wR7tY9zB4cD6fG1hJ0kN",
     "ghp_R7tY9zB4cD6fG1hJ0kNVq3nX8mK2pL5wA1b2",
@@ -140,6 +141,18 @@ DISGUISES: Final = (
         "key-in-json-in-json",
         "Has the key in a JSON text in a JSON text.",
         sends(answer(encoded(whole(config=encoded({"again": encoded({"key": KEY}).decode()}).decode())))),
+        "synced",
+    ),
+    Behaviour(
+        "key-in-letters-escaped-twice",
+        "Has the key in a JSON text in a JSON text, each character escaped.",
+        sends(answer(encoded(whole(config=f'{{"key": "{ESCAPED}"}}')))),
+        "synced",
+    ),
+    Behaviour(
+        "key-in-html-in-a-url",
+        "Uses the key as a model's name, each character escaped as in HTML, then percent-encoded.",
+        sends(answer(encoded(_named("".join(f"%26%23x{ord(char):x}%3B" for char in KEY))))),
         "synced",
     ),
     Behaviour(
