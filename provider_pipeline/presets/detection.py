@@ -28,7 +28,6 @@ from provider_pipeline.presets.listing_score import ListingScore, detection_tabl
 from provider_pipeline.presets.model import ProviderFile
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.generator import RuleGenerator
-from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.validator import RuleValidator
 
 MAX_REQUESTS: Final = 32
@@ -277,12 +276,10 @@ def _believed(score: ListingScore) -> ListingScore:
 
 
 def _is_empty(document: Any) -> bool:
-    """Whether it is an empty list, alone or as the only container of an object, or null where a list is expected."""
+    """Whether it is an empty list, alone or as the only container of an object."""
     if isinstance(document, dict):
         containers = [value for value in document.values() if isinstance(value, (list, dict))]
-        likely = read_table("selection.toml")["containers"]
-        no_list = [key for key, value in document.items() if value is None and likely.get(key, 0) > 1]
-        return containers == [[]] or (not containers and len(no_list) == 1)
+        return len(containers) == 1 and containers[0] == []
     return bool(document == [])
 
 

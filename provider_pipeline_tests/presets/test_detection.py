@@ -183,13 +183,7 @@ def test_private_names_are_found_below_a_host_if_path_and_key_speak_of_models(ht
 
 
 @pytest.mark.parametrize(
-    ("path", "document"),
-    [
-        ("/v1/models", {"object": "list", "data": []}),
-        ("/v1/models", {"object": "list", "data": None}),
-        ("/api/tags", {"models": []}),
-        ("/all", []),
-    ],
+    ("path", "document"), [("/v1/models", {"object": "list", "data": []}), ("/api/tags", {"models": []}), ("/all", [])]
 )
 def test_an_empty_listing_that_was_given_makes_a_file_without_a_rule(httpserver: HTTPServer, path: str, document: Any):
     served(httpserver, path, document)

@@ -18,7 +18,7 @@ from provider_pipeline.rules.generation.capability_rules import (
 )
 from provider_pipeline.rules.generation.field_choices import currency_issue, unread_fields, unread_issue
 from provider_pipeline.rules.generation.fieldmap import field_map
-from provider_pipeline.rules.generation.identifiers import better_named, null_id
+from provider_pipeline.rules.generation.identifiers import better_named
 from provider_pipeline.rules.generation.pagination import infer_pagination
 from provider_pipeline.rules.generation.samples import (
     TEXTS_PENALTY,
@@ -281,17 +281,6 @@ def _confidence(
                 actual=f"scores {first.score:.2f} and {other_id.score:.2f}",
                 sample=other_id.values,
                 recovery="Check which of the two the provider's API takes, and put it into the rule's fields.id.",
-            )
-        )
-    if (empty := null_id(listing.items)) is not None:
-        confidence *= _BETTER_NAMED_ID
-        issues.append(
-            _ambiguous(
-                f"the field {empty} is null in every item, and {first.expression} was taken for the id",
-                expected="ids in the field that is named for them",
-                actual=f"the names in {first.expression}",
-                sample=first.values,
-                recovery="Check the answer: a provider whose ids are null may be in trouble.",
             )
         )
     confidence = round(confidence, 3)

@@ -21,7 +21,6 @@ _OWNED: Final = 1.06
 _REPEATED_NAMES: Final = 0.75
 _RESTATED: Final = 0.95
 _CLEAR_NAME: Final = 0.95
-_SURE_KEY: Final = 0.99
 _REPEATED_OWNER: Final = 0.25
 _NAME = re.compile(r"[^\s,;{}\"]+\Z")
 
@@ -221,8 +220,8 @@ def owned_choice(choice: IdChoice, shape: Shape, owners: Sequence[str]) -> IdCho
 def better_named(chosen: IdChoice, others: Sequence[IdChoice]) -> IdChoice | None:
     """Another field of the same kind of names that speaks more for being the id than its score says.
 
-    It tells more models apart, or its key begins with the word id where the chosen one's has none, or it repeats where
-    its key says more than the chosen one's, or the owner put in front of it does not tell the models apart or is in it.
+    It tells more models apart, its key has the word id where the chosen one's has not, or the chosen one is preferred
+    although an owner in front does not tell the models apart or is in the id already.
     """
     if chosen.reasons["known"] == 0 or chosen.id_type != "string":
         return None
@@ -241,18 +240,10 @@ def better_named(chosen: IdChoice, others: Sequence[IdChoice]) -> IdChoice | Non
         ) and (
             len(texts) > distinct
             or (other.reasons["name"] > chosen.reasons["name"] and len(texts) < distinct)
-            or (words_of(other.expression)[0] == "id" and "id" not in words_of(chosen.expression))
+            or ("id" in words_of(other.expression) and "id" not in words_of(chosen.expression))
         ):
             return other
     return None
-
-
-def null_id(items: Sequence[Any]) -> str | None:
-    """A key that is an id's name before all others, and null in every item that has it; None if there is none."""
-    surely = {key for key, weight in read_table("selection.toml")["ids"].items() if weight >= _SURE_KEY}
-    held = [(snake(key), value) for item in items[:_SAMPLE] if isinstance(item, dict) for key, value in item.items()]
-    filled = {key for key, value in held if value is not None}
-    return next((key for key, _ in held if key in surely and key not in filled), None)
 
 
 def _owner_is_repeated(joined: IdChoice) -> bool:

@@ -171,24 +171,6 @@ DOUBTFUL = {
     "data sets": {"data": [{"id": "squad", "description": "x"}, {"id": "mnli", "description": "y"}]},
     "products": [{"id": 1, "title": "Chair", "price": 3}, {"id": 2, "title": "Table", "price": 4}],
     "health": {"status": "ok", "checks": {"db": {"ok": True, "ms": 3}, "cache": {"ok": True, "ms": 1}}},
-    "null ids": {"data": [{"id": None, "name": name, "context_length": 8192} for name in ("gpt-4o", "o3", "gpt-5")]},
-    "ids under a strange key": {
-        "data": [{"id_v2": f"acme/{name}", "name": name, "context_length": 8192} for name in ("gpt-4o", "o3", "gpt-5")]
-    },
-    "names that several models share": {
-        "data": [
-            {"variant": f"{slug}{kind}", "slug": slug, "context_length": size}
-            for slug in ("gpt-4o", "gpt-5", "claude-opus-4-5")
-            for kind, size in (("", 128000), ("-free", 8192))
-        ]
-    },
-    "an owner before ids that have it already": {
-        "data": [
-            {"id": f"acme/{name}", "owned_by": owner, "context_length": size}
-            for name in ("gpt-4o", "gpt-5")
-            for owner, size in (("acme", 128000), ("zeta", 8192))
-        ]
-    },
     "a list left unread": {
         "chat": {
             "acme": {"gpt-4o": {"context_length": 1, "cost": {"input": 1}}, "o3": {"context_length": 2, "cost": {}}},
