@@ -230,7 +230,7 @@ def test_an_invalid_detail_is_refused_in_one_line(detail: dict[str, Any]):
         pytest.param("house-chat", "o3-pro", "o3-pro", "vision", id="the id says less than the base model's name"),
         pytest.param("house-reranker", "qwen3-8b", None, "rerank", id="the id says otherwise"),
         pytest.param("house-chat", "own-model", None, "chat", id="the base model is unknown"),
-        pytest.param("claude", "claude-opus-4-5", "claude-opus", "reasoning", id="the id is the name of a whole family"),
+        pytest.param("claude", "claude-opus-4-5", "claude-opus", "reasoning", id="the id names a whole family"),
         pytest.param("claude", "qwen3-8b", "claude", "chat", id="the base model is of another family"),
     ],
 )

@@ -18,7 +18,6 @@ from provider_pipeline.rules.generation.capability_rules import (
 )
 from provider_pipeline.rules.generation.field_choices import currency_issue, unread_fields, unread_issue
 from provider_pipeline.rules.generation.fieldmap import field_map
-from provider_pipeline.rules.generation.identifiers import better_named
 from provider_pipeline.rules.generation.pagination import infer_pagination
 from provider_pipeline.rules.generation.samples import (
     TEXTS_PENALTY,
@@ -45,8 +44,6 @@ CONFIDENT: Final = 0.5
 _CERTAIN_SCORE: Final = 0.75
 _RIVAL_DOUBT: Final = 0.51
 _NO_SIGN: Final = 0.45
-_RIVAL_ID: Final = 0.6
-_BETTER_NAMED_ID: Final = 0.49
 _SHOWN_CANDIDATES: Final = 8
 _SHOWN_IDS: Final = 4
 
@@ -268,18 +265,14 @@ def _confidence(
         )
     first, *further = listing.ids
     rivals = [choice for choice in further if choice.score >= 0.95 * first.score]
-    other_id = rivals[0] if any(set(choice.values) != set(first.values) for choice in rivals) else None
-    doubt = _RIVAL_ID
-    if other_id is None:
-        other_id, doubt = better_named(first, further), _BETTER_NAMED_ID
-    if other_id is not None:
-        confidence *= doubt
+    if any(set(choice.values) != set(first.values) for choice in rivals):
+        confidence *= 0.6
         issues.append(
             _ambiguous(
-                f"two fields could be the id: {first.expression} and {other_id.expression}",
+                f"two fields could be the id: {first.expression} and {rivals[0].expression}",
                 expected="one field that callers pass to the API",
-                actual=f"scores {first.score:.2f} and {other_id.score:.2f}",
-                sample=other_id.values,
+                actual=f"scores {first.score:.2f} and {rivals[0].score:.2f}",
+                sample=rivals[0].values,
                 recovery="Check which of the two the provider's API takes, and put it into the rule's fields.id.",
             )
         )

@@ -20,8 +20,6 @@ _MAX_COMPOSITES: Final = 12
 _OWNED: Final = 1.06
 _REPEATED_NAMES: Final = 0.75
 _RESTATED: Final = 0.95
-_CLEAR_NAME: Final = 0.95
-_REPEATED_OWNER: Final = 0.25
 _NAME = re.compile(r"[^\s,;{}\"]+\Z")
 
 
@@ -215,41 +213,6 @@ def owned_choice(choice: IdChoice, shape: Shape, owners: Sequence[str]) -> IdCho
     reasons = {**choice.reasons, "owner": expression, "unique": round(len(set(values)) / len(values), 4)}
     joined = f"join('/', [{expression}, {choice.expression}])"
     return IdChoice(joined, "string", round(_OWNED * choice.score, 6), reasons, values, choice.depth)
-
-
-def better_named(chosen: IdChoice, others: Sequence[IdChoice]) -> IdChoice | None:
-    """Another field of the same kind of names that speaks more for being the id than its score says.
-
-    It tells more models apart, its key has the word id where the chosen one's has not, or the chosen one is preferred
-    although an owner in front does not tell the models apart or is in the id already.
-    """
-    if chosen.reasons["known"] == 0 or chosen.id_type != "string":
-        return None
-    distinct, ids = len(set(chosen.values)), set(chosen.values)
-    for other in others:
-        texts = set(other.values)
-        if other.id_type != "string" or texts == ids:
-            continue
-        if "owner" in chosen.reasons:
-            if chosen.expression.endswith(f", {other.expression}])") and (
-                distinct < len(chosen.values) or _owner_is_repeated(chosen)
-            ):
-                return other
-        elif min(other.reasons["known"], other.reasons["form"]) >= _CLEAR_NAME * min(
-            chosen.reasons["known"], chosen.reasons["form"]
-        ) and (
-            len(texts) > distinct
-            or (other.reasons["name"] > chosen.reasons["name"] and len(texts) < distinct)
-            or ("id" in words_of(other.expression) and "id" not in words_of(chosen.expression))
-        ):
-            return other
-    return None
-
-
-def _owner_is_repeated(joined: IdChoice) -> bool:
-    """Whether many of the names that an owner was put in front of begin with it already."""
-    parts = [text.casefold().partition("/") for text in joined.values]
-    return sum(name.startswith(owner) for owner, _, name in parts) >= _REPEATED_OWNER * len(parts)
 
 
 def _texts_of(ids: Column) -> dict[int, str]:
