@@ -42,7 +42,7 @@ def test_many_providers_ship_with_the_package():
 def test_a_preset_names_a_source_for_each_fact(slug: str):
     preset = find_preset(slug)
     assert preset.without_source == ()
-    assert all(date(2026, 11, 1) <= source.looked_up <= date(2026, 11, 30) for source in preset.sources)
+    assert all(date(2026, 11, 1) <= source.looked_up <= date(2026, 12, 31) for source in preset.sources)
     assert bool(preset.sample_rows) == (slug in WITH_SAMPLE)
 
 
