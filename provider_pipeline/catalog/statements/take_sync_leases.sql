@@ -15,14 +15,14 @@ expired AS MATERIALIZED (
 ),
 taken_over AS (
     UPDATE provider_sync_lease AS lease
-    SET token = :token, holder = :holder, since = clock_timestamp(), expires_at = clock_timestamp() + :lasts
+    SET token = :token, holder = :holder, since = statement_timestamp(), expires_at = statement_timestamp() + :lasts
     FROM expired
     WHERE lease.provider_id = expired.provider_id
     RETURNING lease.provider_id
 ),
 begun AS (
     INSERT INTO provider_sync_lease (provider_id, token, holder, since, expires_at)
-    SELECT id, :token, :holder, clock_timestamp(), clock_timestamp() + :lasts
+    SELECT id, :token, :holder, statement_timestamp(), statement_timestamp() + :lasts
     FROM wanted
     WHERE is_free
     ORDER BY id
