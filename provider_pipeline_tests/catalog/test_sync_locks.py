@@ -254,7 +254,7 @@ def test_processes_that_take_the_same_providers_at_once_share_them(database: Dat
         taken.extend(slug for slug in wanted if slug not in refused)
 
     with ExitStack() as stack:
-        for _ in range(10):
+        for _ in range(100):
             taken.clear()
             processes = [stack.enter_context(closing(SyncLocks(database.engine, str(number)))) for number in range(4)]
             orders = [slugs, slugs[::-1], slugs[15:] + slugs[:15], slugs]

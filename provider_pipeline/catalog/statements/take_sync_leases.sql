@@ -24,7 +24,9 @@ begun AS (
     INSERT INTO provider_sync_lease (provider_id, token, holder, since, expires_at)
     SELECT id, :token, :holder, statement_timestamp(), statement_timestamp() + :lasts
     FROM wanted
-    WHERE is_free
+    -- Only where there was no lease: inserting beside one that another statement takes over would wait for that
+    -- statement, which may wait for this one.
+    WHERE is_free AND NOT EXISTS (SELECT FROM provider_sync_lease AS lease WHERE lease.provider_id = wanted.id)
     ORDER BY id
     ON CONFLICT (provider_id) DO NOTHING
     RETURNING provider_id
