@@ -31,6 +31,8 @@ _MAX_ISSUES: Final = 20
 _HARMLESS: Final = (NO_LIMIT, NOT_OF_TYPE)
 """Reasons that never block a listing."""
 _DISPUTABLE: Final = (*NUMERIC, "prices")
+_COMPARED_TOGETHER: Final = 1_000
+"""Rows, of any number of pages, that are compared with history at once: each time is a query."""
 _numeric = operator.itemgetter(*NUMERIC)
 
 
@@ -61,19 +63,26 @@ class ListingStatistics:
         self._both_limits = 0
         self._contradictions = _Offenders()
         self._currencies: dict[str, _Offenders] = {}
+        self._uncompared: list[Mapping[str, Any]] = []
 
     def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Count some rows, each model once."""
         self._profile.add(rows)
         self._check_invariants(rows)
-        if self._history is not None and rows:
-            before = self._history.before({row["model_id"]: row["meta_hash"] for row in rows})
-            differing = [(row, before[row["model_id"]]) for row in rows if row["model_id"] in before]
-            unchanged = Unchanged.of([row for row in rows if row["model_id"] not in before])
-            for place, comparison in enumerate(self._comparisons):
-                comparison.add_unchanged(unchanged)
-                for row, selves in differing:
-                    comparison.add(row, selves[place])
+        if self._history is not None:
+            self._uncompared += rows
+            if len(self._uncompared) >= _COMPARED_TOGETHER:
+                self._compare(self._history)
+
+    def _compare(self, history: History) -> None:
+        rows, self._uncompared = self._uncompared, []
+        before = history.before({row["model_id"]: row["meta_hash"] for row in rows})
+        differing = [(row, before[row["model_id"]]) for row in rows if row["model_id"] in before]
+        unchanged = Unchanged.of([row for row in rows if row["model_id"] not in before])
+        for place, comparison in enumerate(self._comparisons):
+            comparison.add_unchanged(unchanged)
+            for row, selves in differing:
+                comparison.add(row, selves[place])
 
     def profile(self) -> Profile:
         """The profile of all rows so far."""
@@ -94,6 +103,8 @@ class ListingStatistics:
 
     def history_issues(self, profile: Profile, ids: Collection[str]) -> list[dict[str, Any]]:
         """Issues compared with accepted listings; `ids` are the models listed now."""
+        if self._history is not None and self._uncompared:
+            self._compare(self._history)
         found: list[dict[str, Any]] = []
         for comparison, overlap in zip(self._comparisons, self._overlap(ids), strict=True):
             found += compare_with_baseline(profile, comparison.baseline, overlap, self._thresholds)
