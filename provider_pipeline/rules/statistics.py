@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from provider_pipeline.rules.document import Endpoint
-from provider_pipeline.rules.history import History
+from provider_pipeline.rules.history import History, Once
 from provider_pipeline.rules.issues import REGENERATE, SAMPLE_SIZE, issue, shown
 from provider_pipeline.rules.language import compiled
 from provider_pipeline.rules.matching import contradicts
@@ -72,11 +72,16 @@ class ListingStatistics:
         if self._history is not None:
             self._uncompared += rows
             if len(self._uncompared) >= _COMPARED_TOGETHER:
-                self._compare(self._history)
+                self.compare(self._history.before(self.uncompared))
 
-    def _compare(self, history: History) -> None:
+    @property
+    def uncompared(self) -> dict[str, str]:
+        """The change hashes of models whose earlier states have not been looked up yet, by model id."""
+        return {row["model_id"]: row["meta_hash"] for row in self._uncompared}
+
+    def compare(self, before: Mapping[str, Sequence[Once]]) -> None:
+        """Compare the models in `uncompared` with their earlier states, as `History.before` gives them."""
         rows, self._uncompared = self._uncompared, []
-        before = history.before({row["model_id"]: row["meta_hash"] for row in rows})
         differing = [(row, before[row["model_id"]]) for row in rows if row["model_id"] in before]
         unchanged = Unchanged.of([row for row in rows if row["model_id"] not in before])
         for place, comparison in enumerate(self._comparisons):
@@ -104,7 +109,7 @@ class ListingStatistics:
     def history_issues(self, profile: Profile, ids: Collection[str]) -> list[dict[str, Any]]:
         """Issues compared with accepted listings; `ids` are the models listed now."""
         if self._history is not None and self._uncompared:
-            self._compare(self._history)
+            self.compare(self._history.before(self.uncompared))
         found: list[dict[str, Any]] = []
         for comparison, overlap in zip(self._comparisons, self._overlap(ids), strict=True):
             found += compare_with_baseline(profile, comparison.baseline, overlap, self._thresholds)
