@@ -37,7 +37,7 @@ STAGES: dict[str, list[tuple[Any, str]]] = {
     "parse the rule": [(plan.SyncPlan, "rule")],
     "fetch and parse": [(extract.ListingFetch, "run")],
     "hash": [(extract, "content_digest")],
-    "judge": [(extract, "active_judge"), (extract, "judge_pages")],
+    "judge": [(extract, "active_judge"), (extract, "judge_pages"), (load, "judged")],
     "store the response": [(catalog.raw_responses, "store_many"), (catalog.raw_responses, "prune")],
     "write the rows": [(load, "_written")],
     "note what happened": [(load, "_record"), (catalog.sync_state, "record_repeats")],

@@ -306,13 +306,13 @@ def test_what_many_providers_need_to_begin_is_read_in_as_many_statements_as_what
     assert many["statements"] <= one["statements"] <= 3
 
 
-def test_many_providers_are_written_in_as_many_statements_as_one(fleet: Fleet):
+def test_many_providers_are_compared_and_written_in_as_many_statements_as_one(fleet: Fleet):
     slugs = several(fleet)
-    assert written(fleet, slugs) <= 15
+    assert written(fleet, slugs) <= 10
     assert written(fleet, slugs) <= 2  # nothing has changed
     for slug in slugs:
         fleet.serve(slug, with_a_tenth_changed(MODELS))
-    assert written(fleet, slugs) <= 16
+    assert written(fleet, slugs) <= 13
 
 
 def several(fleet: Fleet) -> list[str]:
@@ -323,16 +323,17 @@ def several(fleet: Fleet) -> list[str]:
 
 
 def written(fleet: Fleet, slugs: list[str]) -> int:
-    """Statements that writing these providers together takes, after they were fetched and judged."""
+    """Statements that judging and writing these providers together takes."""
     locks = fleet.database.locks
     with fleet.database.session() as session, ExitStack() as stack:
         assert locks.take(slugs) == {}
         stack.callback(locks.release, slugs)
+        targets = prepare(session, slugs, accept=None, now=utc_now())
         readings = []
-        for target in prepare(session, slugs, accept=None, now=utc_now()).values():
-            assert isinstance(target, SyncPlan)
-            readings.append(stack.enter_context(closing(extract_listing(session, target, ListingClient()))))
         with counted(fleet) as count:
+            for target in targets.values():
+                assert isinstance(target, SyncPlan)
+                readings.append(stack.enter_context(closing(extract_listing(session, target, ListingClient()))))
             settled = load_listings(session, readings, locks=locks, keep="all", clock=utc_now)
     assert {each.outcome.status for each in settled} == {"synced"}
     assert count["commits"] == 1

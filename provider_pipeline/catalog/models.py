@@ -31,38 +31,60 @@ def previous_rows(session: Session, provider_id: int, model_ids: Sequence[str]) 
     return {row["model_id"]: row for row in rows}
 
 
-def earlier_selves(
-    session: Session, provider_id: int, hashes: Mapping[str, str], *, since: datetime | None = None
-) -> dict[str, tuple[Once, Once]]:
+Selves = dict[str, tuple[Once, Once]]
+"""Listed models as they were in the last accepted listing and in an earlier one, by model id."""
+
+
+@dataclass(frozen=True)
+class ListedHashes:
+    """The models of a listing that is compared with earlier ones of its provider.
+
+    Attributes:
+        provider_id: The provider.
+        hashes: The `meta_hash` of each listed model, by model id.
+        since: When the earlier listing was replaced; without it, that listing's entries are `UNKNOWN`.
+    """
+
+    provider_id: int
+    hashes: Mapping[str, str]
+    since: datetime | None = None
+
+
+def earlier_selves(session: Session, listings: Sequence[ListedHashes]) -> list[Selves]:
     """Listed models as they were in the last accepted listing, and in the one that was replaced at `since`.
 
-    Args:
-        hashes: The `meta_hash` of each listed model, by model id.
-        since: Without it, the second entry is `UNKNOWN`.
-
     Returns:
-        By model id, without models known to be unchanged in both. Overridden values count as unknown: they are not what
-        was listed.
+        For each listing, by model id, without models known to be unchanged in both. Overridden values count as unknown:
+        they are not what was listed.
     """
-    wanted = {"provider_id": provider_id, "hashes": orjson.dumps(dict(hashes)).decode(), "since": since}
+    wanted = {
+        "provider_ids": [each.provider_id for each in listings],
+        "hashes": [orjson.dumps(dict(each.hashes)).decode() for each in listings],
+        "since": [each.since for each in listings],
+    }
     found = session.execute(statement("find_differing"), wanted).mappings().all()
-    changed = [row["model_id"] for row in found if row["has_changed_since"]]
-    earlier = {} if since is None or not changed else _earlier_values(session, provider_id, changed, since)
-    return {row["model_id"]: _selves(row, earlier.get(row["model_id"], {})) for row in found}
+    since = {each.provider_id: each.since for each in listings}
+    changed = [(row["provider_id"], row["model_id"]) for row in found if row["has_changed_since"]]
+    earlier = _earlier_values(session, changed, since) if changed else {}
+    selves: dict[int, Selves] = {each.provider_id: {} for each in listings}
+    for row in found:
+        model = row["provider_id"], row["model_id"]
+        selves[row["provider_id"]][row["model_id"]] = _selves(row, earlier.get(model, {}))
+    return [selves[each.provider_id] for each in listings]
 
 
 def _earlier_values(
-    session: Session, provider_id: int, model_ids: Sequence[str], since: datetime
-) -> dict[str, dict[str, Any]]:
-    """What has changed of these models since then, as it was before, by model id."""
+    session: Session, models: Sequence[tuple[int, str]], since: Mapping[int, datetime | None]
+) -> dict[tuple[int, str], dict[str, Any]]:
+    """What has changed of these models since then, as it was before, by provider and model id."""
     wanted = {
-        "provider_id": provider_id,
-        "model_ids": model_ids,
-        "since": since,
+        "provider_ids": [provider_id for provider_id, _ in models],
+        "model_ids": [model_id for _, model_id in models],
+        "since": [since[provider_id] for provider_id, _ in models],
         "compared": ["status", *MOVING_COLUMNS],
     }
     found = session.execute(statement("find_earlier_values"), wanted)
-    return {row.model_id: orjson.loads(row.was) for row in found}
+    return {(row.provider_id, row.model_id): orjson.loads(row.was) for row in found}
 
 
 def _selves(row: RowMapping, was: Mapping[str, Any]) -> tuple[Once, Once]:

@@ -1,7 +1,7 @@
 """Judges a listing of any size page by page: pages in, a verdict out. Explained in docs/rules.md."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
@@ -17,7 +17,7 @@ from provider_pipeline.rules.extraction import (
     merged_row,
     settled_rows,
 )
-from provider_pipeline.rules.history import History
+from provider_pipeline.rules.history import History, Once
 from provider_pipeline.rules.ids import SeenModels
 from provider_pipeline.rules.issues import REGENERATE, SAMPLE_SIZE, accepted_by_hand, issue, shown
 from provider_pipeline.rules.item_memory import ItemMemory, RememberingReader
@@ -86,6 +86,9 @@ class ListingJudge:
         fetched_at: When the listing was fetched, to recognise fields that hold that time; None to keep them.
         watch: Called before each page and each batch of items; may raise to end a judgement that takes too long.
         memory: Cached rows of items in other listings, by the same rule and thresholds.
+
+    Attributes:
+        history: The same.
     """
 
     def __init__(
@@ -112,7 +115,7 @@ class ListingJudge:
         ]
         self._pages_read = PagesRead(rule.endpoints)
         self._outline = Outline()
-        self._history = history
+        self.history = history
         self._accepted = accepted
         self._statistics = ListingStatistics(self._thresholds, history)
         self._seen = [SeenModels() for _ in rule.endpoints]
@@ -187,6 +190,15 @@ class ListingJudge:
             return [self._joined(row, self._kept) for row in accepted]
         self._statistics.add(accepted)
         return accepted
+
+    @property
+    def uncompared(self) -> Mapping[str, str]:
+        """The change hashes, by model id, of rows that `verdict` will look up in the history, unless `compare` does."""
+        return self._statistics.uncompared
+
+    def compare(self, before: Mapping[str, Sequence[Once]]) -> None:
+        """Compare the rows in `uncompared` with their earlier states, read for several listings at once."""
+        self._statistics.compare(before)
 
     def verdict(self) -> Verdict:
         """The judgement of all pages so far."""
@@ -273,7 +285,7 @@ class ListingJudge:
         """Statistics of all rows so far, each in its last version."""
         if self._kept is None:
             return self._statistics
-        statistics = ListingStatistics(self._thresholds, self._history)
+        statistics = ListingStatistics(self._thresholds, self.history)
         rows = list(self._kept.values())
         for start in range(0, len(rows), _BATCH):
             statistics.add(rows[start : start + _BATCH])

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from provider_pipeline.rules.document import Endpoint
-from provider_pipeline.rules.history import History
+from provider_pipeline.rules.history import History, Once
 from provider_pipeline.rules.issues import REGENERATE, SAMPLE_SIZE, issue, shown
 from provider_pipeline.rules.language import compiled
 from provider_pipeline.rules.matching import contradicts
@@ -31,6 +31,8 @@ _MAX_ISSUES: Final = 20
 _HARMLESS: Final = (NO_LIMIT, NOT_OF_TYPE)
 """Reasons that never block a listing."""
 _DISPUTABLE: Final = (*NUMERIC, "prices")
+_COMPARED_TOGETHER: Final = 1_000
+"""Rows, of any number of pages, that are compared with history at once: each time is a query."""
 _numeric = operator.itemgetter(*NUMERIC)
 
 
@@ -61,19 +63,31 @@ class ListingStatistics:
         self._both_limits = 0
         self._contradictions = _Offenders()
         self._currencies: dict[str, _Offenders] = {}
+        self._uncompared: list[Mapping[str, Any]] = []
 
     def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Count some rows, each model once."""
         self._profile.add(rows)
         self._check_invariants(rows)
-        if self._history is not None and rows:
-            before = self._history.before({row["model_id"]: row["meta_hash"] for row in rows})
-            differing = [(row, before[row["model_id"]]) for row in rows if row["model_id"] in before]
-            unchanged = Unchanged.of([row for row in rows if row["model_id"] not in before])
-            for place, comparison in enumerate(self._comparisons):
-                comparison.add_unchanged(unchanged)
-                for row, selves in differing:
-                    comparison.add(row, selves[place])
+        if self._history is not None:
+            self._uncompared += rows
+            if len(self._uncompared) >= _COMPARED_TOGETHER:
+                self.compare(self._history.before(self.uncompared))
+
+    @property
+    def uncompared(self) -> dict[str, str]:
+        """The change hashes of models whose earlier states have not been looked up yet, by model id."""
+        return {row["model_id"]: row["meta_hash"] for row in self._uncompared}
+
+    def compare(self, before: Mapping[str, Sequence[Once]]) -> None:
+        """Compare the models in `uncompared` with their earlier states, as `History.before` gives them."""
+        rows, self._uncompared = self._uncompared, []
+        differing = [(row, before[row["model_id"]]) for row in rows if row["model_id"] in before]
+        unchanged = Unchanged.of([row for row in rows if row["model_id"] not in before])
+        for place, comparison in enumerate(self._comparisons):
+            comparison.add_unchanged(unchanged)
+            for row, selves in differing:
+                comparison.add(row, selves[place])
 
     def profile(self) -> Profile:
         """The profile of all rows so far."""
@@ -94,6 +108,8 @@ class ListingStatistics:
 
     def history_issues(self, profile: Profile, ids: Collection[str]) -> list[dict[str, Any]]:
         """Issues compared with accepted listings; `ids` are the models listed now."""
+        if self._history is not None and self._uncompared:
+            self.compare(self._history.before(self.uncompared))
         found: list[dict[str, Any]] = []
         for comparison, overlap in zip(self._comparisons, self._overlap(ids), strict=True):
             found += compare_with_baseline(profile, comparison.baseline, overlap, self._thresholds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -29,7 +29,7 @@ from provider_pipeline.listing.pages import KnownPage
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.rows import content_digest
 from provider_pipeline.rules.thresholds import Thresholds
-from provider_pipeline.sync.plan import Page, SyncPlan, active_judge, active_source, parse_thresholds
+from provider_pipeline.sync.plan import Page, SyncPlan, active_judge, active_source, compare_together, parse_thresholds
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -98,11 +98,10 @@ def row_spool() -> Spool[list[Row]]:
     return Spool(len, _MAX_ROWS_IN_MEMORY)
 
 
-def judge_pages(judge: rules.judge.ListingJudge, pages: Iterable[Page], rows: Spool[list[Row]]) -> rules.judge.Verdict:
-    """Judges a listing with one page in memory, and appends the accepted rows of each page to `rows`."""
+def judge_pages(judge: rules.judge.ListingJudge, pages: Iterable[Page], rows: Spool[list[Row]]) -> None:
+    """Has a listing judged with one page in memory, and appends the accepted rows of each page to `rows`."""
     for endpoint, document in pages:
         rows.append(judge.add_page(document, endpoint=endpoint))
-    return judge.verdict()
 
 
 def parse_pages(pages: Iterable[StoredPage]) -> Iterator[Page]:
@@ -129,7 +128,8 @@ def judge_stored(
         ListingUnreadableError: A page is not JSON.
     """
     judge = rules.judge.ListingJudge(rule, thresholds=thresholds, memory=memory)
-    return judge_pages(judge, parse_pages(page for page in pages if page.endpoint < len(rule.endpoints)), rows)
+    judge_pages(judge, parse_pages(page for page in pages if page.endpoint < len(rule.endpoints)), rows)
+    return judge.verdict()
 
 
 class ListingFetch:
@@ -259,12 +259,14 @@ class ListingFetch:
 
 @dataclass(frozen=True)
 class ExtractedListing:
-    """The result of a fetch: a verdict, an error, or neither if the listing is unchanged since it was last accepted.
+    """The result of a fetch: a judge, an error, or neither if the listing is unchanged since it was last accepted.
 
     Attributes:
         started: When the fetch began, by the monotonic clock.
         rows: The accepted rows, one list per page.
         content: Digest and size of the listing; None if it is incomplete.
+        judge: Has read the whole listing.
+        verdict: The judge's, from `judged`.
     """
 
     plan: SyncPlan
@@ -273,13 +275,14 @@ class ExtractedListing:
     fetch: ListingFetch = field(repr=False)
     rows: Spool[list[Row]] = field(repr=False)
     content: catalog.raw_responses.ListingContent | None = None
+    judge: rules.judge.ListingJudge | None = field(default=None, repr=False)
     verdict: rules.judge.Verdict | None = field(default=None, repr=False)
     error: ProviderPipelineError | None = None
 
     @property
     def is_unchanged(self) -> bool:
         """Whether it is the last accepted listing again, which was not validated."""
-        return self.error is None and self.verdict is None
+        return self.error is None and self.judge is None
 
     def failed(self, error: ProviderPipelineError) -> ExtractedListing:
         """A copy with an error instead of a verdict."""
@@ -295,7 +298,7 @@ _DEFAULTS: Final = Thresholds.model_validate({})
 
 
 def extract_listing(session: Session, plan: SyncPlan, client: ListingClient) -> ExtractedListing:
-    """Fetches a provider's listing, and validates it unless it is unchanged and can be skipped.
+    """Fetches a provider's listing, and has a judge read it unless it is unchanged and can be skipped.
 
     A fault of the provider, its listing or its rule does not raise; it is the result's `error`. The caller closes the
     result. The session reads stored pages and models; it must have no pending changes, and has no transaction
@@ -325,10 +328,10 @@ def extract_listing(session: Session, plan: SyncPlan, client: ListingClient) -> 
                     or listing.content.sha256 != plan.state.content
                     or listing.fetch.partial is not None
                 ):
-                    listing = _validate(session, listing)
+                    listing = _read_again(session, listing)
             else:
-                verdict = _judge(session, listing, pages)
-                listing = replace(listing, content=listing.fetch.content(session), verdict=verdict)
+                judge = _read(session, listing, pages)
+                listing = replace(listing, content=listing.fetch.content(session), judge=judge)
         except DatabaseUnavailableError:  # not a fault of the provider
             raise
         except ProviderPipelineError as error:
@@ -339,21 +342,21 @@ def extract_listing(session: Session, plan: SyncPlan, client: ListingClient) -> 
     return listing
 
 
-def _validate(session: Session, listing: ExtractedListing) -> ExtractedListing:
-    """The complete listing with its verdict.
+def _read_again(session: Session, listing: ExtractedListing) -> ExtractedListing:
+    """The complete listing with its judge.
 
     Raises:
         ProviderPipelineError: A stored page is gone or unreadable.
     """
     listing.fetch.load_unchanged(session)
     with listing.fetch.pace.working():
-        return replace(listing, verdict=_judge(session, listing, listing.fetch.documents()))
+        return replace(listing, judge=_read(session, listing, listing.fetch.documents()))
 
 
-def validated(session: Session, listing: ExtractedListing) -> ExtractedListing:
-    """The complete listing with its verdict, or the failure; leaves no open transaction."""
+def read_again(session: Session, listing: ExtractedListing) -> ExtractedListing:
+    """An unchanged listing with its judge all the same, or the failure; leaves no open transaction."""
     try:
-        return _validate(session, listing)
+        return _read_again(session, listing)
     except DatabaseUnavailableError:
         raise
     except ProviderPipelineError as error:
@@ -362,7 +365,7 @@ def validated(session: Session, listing: ExtractedListing) -> ExtractedListing:
         session.rollback()
 
 
-def _judge(session: Session, listing: ExtractedListing, pages: Iterable[Page]) -> rules.judge.Verdict:
+def _read(session: Session, listing: ExtractedListing, pages: Iterable[Page]) -> rules.judge.ListingJudge:
     plan = listing.plan
     judge = active_judge(
         session,
@@ -374,8 +377,26 @@ def _judge(session: Session, listing: ExtractedListing, pages: Iterable[Page]) -
         accepted=() if plan.accept is None else plan.accept.guards,
         watch=listing.fetch.keep_pace,
     )
-    verdict = judge_pages(judge, pages, listing.rows)
-    error = listing.fetch.partial
+    judge_pages(judge, pages, listing.rows)
+    return judge
+
+
+def judged(session: Session, listings: Sequence[ExtractedListing]) -> list[ExtractedListing]:
+    """The listings with their verdicts; the models of all are compared with the table by one read.
+
+    Raises:
+        DatabaseUnavailableError: The database failed.
+    """
+    judges = [None if each.error is not None else each.judge for each in listings]
+    compare_together(session, (judge for judge in judges if judge is not None))
+    return [
+        each if judge is None else replace(each, verdict=_verdict(judge, each.fetch.partial))
+        for each, judge in zip(listings, judges, strict=True)
+    ]
+
+
+def _verdict(judge: rules.judge.ListingJudge, error: ListingPartialError | None) -> rules.judge.Verdict:
+    verdict = judge.verdict()
     if error is None or any(each["type"] == rules.statistics.PARTIAL_LISTING for each in verdict.issues):
         return verdict
     return replace(verdict, valid=False, issues=(rules.statistics.partial_listing(error.message), *verdict.issues))

@@ -30,9 +30,15 @@ Planned = SyncPlan | ProviderPipelineError
 T = TypeVar("T")
 
 _PREFETCH_FACTOR: Final = 4
-"""Providers planned at once per worker thread; also the batch size worth one transaction."""
+"""Providers planned at once per worker thread."""
 
-_MAX_UNWRITTEN_FACTOR: Final = 8
+_BATCH_FACTOR: Final = 8
+"""Listings per worker thread that are worth one transaction, of whatever size."""
+
+_BATCH_BYTES: Final = 8 * 1024 * 1024
+"""Memory of the pages that are worth one transaction, however few listings they are."""
+
+_MAX_UNWRITTEN_FACTOR: Final = 12
 """Back-pressure: start no new fetch while more listings per worker thread than this are unwritten."""
 
 _MAX_UNWRITTEN_BYTES: Final = 32 * 1024 * 1024
@@ -124,8 +130,7 @@ class _Fleet:
             return False
         unwritten = [*self._ready, *chain.from_iterable(self._writing.values())]
         return (
-            len(unwritten) <= _MAX_UNWRITTEN_FACTOR * self._max_workers
-            and sum(each.fetch.pages.weight for each in unwritten) <= _MAX_UNWRITTEN_BYTES
+            len(unwritten) <= _MAX_UNWRITTEN_FACTOR * self._max_workers and _weight(unwritten) <= _MAX_UNWRITTEN_BYTES
         )
 
     def begin(self, slugs: Sequence[str]) -> None:
@@ -166,13 +171,18 @@ class _Fleet:
             self._batches = [batch for batch in self._batches if not batch.done()]
             may_write = bool(self._ready) and len(self._batches) < _WRITERS
             is_all = not self._planning and not self._extracting
-            if may_write and (is_all or len(self._ready) >= _PREFETCH_FACTOR * self._max_workers):
+            if may_write and (is_all or self._is_full):
                 self._write_batch()
                 may_write = False
             try:
                 return self._done.get(timeout=_FLUSH_SECONDS if may_write else None)
             except Empty:
                 self._write_batch()
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether the ready listings are worth a transaction."""
+        return len(self._ready) >= _BATCH_FACTOR * self._max_workers or _weight(self._ready) >= _BATCH_BYTES
 
     def _write_batch(self) -> None:
         self._batches.append(self._write(self._database, self._ready, waiting=False))
@@ -247,6 +257,11 @@ class _Fleet:
                 self._write(self._extractors, [listing], waiting=True)
         self._locks.release(done)
         yield from outcomes
+
+
+def _weight(listings: Iterable[ExtractedListing]) -> int:
+    """Bytes of the pages in memory."""
+    return sum(each.fetch.pages.weight for each in listings)
 
 
 def _failed(slug: str, error: BaseException) -> SyncOutcome:

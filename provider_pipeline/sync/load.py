@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog, rules
 from provider_pipeline.errors import ModelSyncerError
 from provider_pipeline.rules.overrides import OverrideSet, listed_values, override_fields
-from provider_pipeline.sync.extract import ExtractedListing, Row, replay_previous, row_spool, validated
+from provider_pipeline.sync.extract import ExtractedListing, Row, judged, read_again, replay_previous, row_spool
 from provider_pipeline.sync.outcome import (
     SyncOutcome,
     WriteMode,
@@ -115,7 +115,7 @@ def load_listings(
     loaded = _load_unchanged(session, unchanged, locks, keep=keep, now=clock())
     done = {each.slug for each in loaded}
     # An unchanged listing that is not done was: another sync of its provider ended meanwhile.
-    rest = [validated(session, each) if each.is_unchanged else each for each in listings if each.plan.slug not in done]
+    rest = [read_again(session, each) if each.is_unchanged else each for each in listings if each.plan.slug not in done]
     return loaded + (_load_rest(session, rest, locks, keep=keep, now=clock(), waiting=waiting) if rest else [])
 
 
@@ -154,7 +154,8 @@ def _load_rest(
     # Until the commit, these providers' leases cannot be taken over nor their active rules replaced.
     locked = locks.lock_providers(session, [each.plan.provider.id for each in listings], waiting=waiting)
     lost = [_lost(session, each) for each in listings if each.plan.provider.id not in locked] if waiting else []
-    ours = _with_active_rules(session, [each for each in listings if each.plan.provider.id in locked], keep=keep)
+    ours = judged(session, [each for each in listings if each.plan.provider.id in locked])
+    ours = _with_active_rules(session, ours, keep=keep)
     complete = [each for each in ours if each.error is None]
     raws = catalog.raw_responses.store_many(
         session,

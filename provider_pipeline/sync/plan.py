@@ -257,6 +257,9 @@ class StoredHistory:
 
     A new listing, fetched `now`, is compared with the last accepted one, to detect a sudden change, and with the one at
     the start of a window of days, to detect many small ones. `state` must have an accepted listing.
+
+    Attributes:
+        session: Reads the models; may be replaced by another when this one ends.
     """
 
     def __init__(
@@ -268,7 +271,7 @@ class StoredHistory:
         window_days: float,
         now: datetime,
     ) -> None:
-        self._session = session
+        self.session = session
         self._provider_id = provider_id
         self.baselines: tuple[Baseline, ...] = (Baseline(LAST, Profile.from_json(state.profile or {})),)
         self._since: datetime | None = None
@@ -283,14 +286,34 @@ class StoredHistory:
 
     def before(self, hashes: Mapping[str, str]) -> Mapping[str, Sequence[Once]]:
         """See `History`."""
-        return catalog.models.earlier_selves(self._session, self._provider_id, hashes, since=self._since)
+        return catalog.models.earlier_selves(self.session, [self.asked(hashes)])[0]
+
+    def asked(self, hashes: Mapping[str, str]) -> catalog.models.ListedHashes:
+        """What `before` reads of these models, so that it can be read for many providers at once."""
+        return catalog.models.ListedHashes(self._provider_id, hashes, self._since)
 
     def respelled(self, ids: Collection[str]) -> Iterable[Sequence[Once]]:
         """See `History`."""
-        found = set(catalog.models.respelled_ids(self._session, self._provider_id, ids)).difference(ids)
+        found = set(catalog.models.respelled_ids(self.session, self._provider_id, ids)).difference(ids)
         names = sorted(found)
         for start in range(0, len(names), _BATCH_SIZE):
             yield from self.before(dict.fromkeys(names[start : start + _BATCH_SIZE], "")).values()
+
+
+def compare_together(session: Session, judges: Iterable[rules.judge.ListingJudge]) -> None:
+    """Compares the rows that wait for it in the `active_judge` of each of several providers, by one read.
+
+    From then on, the judges read with this session.
+    """
+    waiting = []
+    for judge in judges:
+        if isinstance(judge.history, StoredHistory):
+            judge.history.session = session
+            if judge.uncompared:
+                waiting.append((judge, judge.history.asked(judge.uncompared)))
+    found = catalog.models.earlier_selves(session, [asked for _, asked in waiting]) if waiting else []
+    for (judge, _), before in zip(waiting, found, strict=True):
+        judge.compare(before)
 
 
 def parse_thresholds(slug: str, document: Mapping[str, Any]) -> Thresholds:

@@ -1,10 +1,12 @@
-from provider_pipeline.catalog.models import Preview, earlier_selves, preview, respelled_ids
+from provider_pipeline.catalog.models import ListedHashes, Preview, earlier_selves, preview, respelled_ids
 from provider_pipeline.rules.history import UNKNOWN, Once
 from provider_pipeline.rules.model_columns import MOVING_COLUMNS
 from provider_pipeline_tests.catalog.builders import (
     FULL,
     hours_later,
     model,
+    register,
+    write_models,
 )
 
 
@@ -13,7 +15,8 @@ def once(**values) -> Once:
 
 
 def last_selves(session, provider, hashes) -> dict[str, Once]:
-    return {model_id: last for model_id, (last, _) in earlier_selves(session, provider.id, hashes).items()}
+    [found] = earlier_selves(session, [ListedHashes(provider.id, hashes)])
+    return {model_id: last for model_id, (last, _) in found.items()}
 
 
 def test_only_models_that_are_not_what_they_were_are_read_to_be_compared(session, provider, write):
@@ -54,11 +57,8 @@ def test_what_models_were_at_an_earlier_listing_is_told_by_their_history(session
     write([*now[:2], *now[3:4], *now[5:]], hour=4)
 
     hashes = {row["model_id"]: row["meta_hash"] for row in now}
-    found = {
-        model_id: then
-        for model_id, (_, then) in earlier_selves(session, provider.id, hashes, since=hours_later(3)).items()
-    }
-    assert found == {
+    [found] = earlier_selves(session, [ListedHashes(provider.id, hashes, hours_later(3))])
+    assert {model_id: then for model_id, (_, then) in found.items()} == {
         "dearer": once(),
         "goes": once(),
         "comes back": Once(known=True, listed=False, values=once().values),
@@ -78,8 +78,25 @@ def test_a_renamed_model_and_an_override_leave_what_was_listed_before(session, p
     )
     write([model("gpt-4", **FULL), first[1]], hour=3)
     hashes = {"gpt-4": "a" * 64, "other": "b" * 64}
-    found = earlier_selves(session, provider.id, hashes, since=hours_later(1))
+    [found] = earlier_selves(session, [ListedHashes(provider.id, hashes, hours_later(1))])
     assert {model_id: then for model_id, (_, then) in found.items()} == {"gpt-4": once(), "other": once()}
+
+
+def test_models_of_many_providers_are_found_at_once_as_they_are_for_each_alone(session, provider, write):
+    listings = [ListedHashes(provider.id, {"kept": "a" * 64, "new": "b" * 64}, hours_later(1))]
+    write([model("kept", **FULL), model("left", **FULL)])
+    write([model("kept", **FULL | {"input_price": 9}), model("left", **FULL)], hour=1)
+    for place, since in enumerate([None, hours_later(1), hours_later(2)]):
+        other = register(session, f"other-{place}")
+        session.commit()
+        for hour in range(3):
+            rows = [model("kept", **FULL | {"input_price": hour + place})]
+            write_models(session, other.id, rows, rule_version=1, now=hours_later(hour))
+        session.commit()
+        listings.append(ListedHashes(other.id, {"kept": "c" * 64, "left": "d" * 64}, since))
+    alone = [found for each in listings for found in earlier_selves(session, [each])]
+    assert earlier_selves(session, listings) == alone
+    assert all(len(found) == 2 for found in alone)
 
 
 def test_ids_are_found_whatever_their_case(session, provider, write, monkeypatch):

@@ -8,7 +8,7 @@ from provider_pipeline.catalog import sync_state
 from provider_pipeline.catalog.database import open_database
 from provider_pipeline.catalog.history import list_changes, list_models
 from provider_pipeline.catalog.migrations import upgrade
-from provider_pipeline.catalog.models import earlier_selves
+from provider_pipeline.catalog.models import ListedHashes, earlier_selves
 from provider_pipeline.catalog.prices import list_prices, price_history
 from provider_pipeline.rules.prices import amounts_of, price_columns, usd_per_million_tokens
 from provider_pipeline_tests.catalog.builders import (
@@ -260,5 +260,5 @@ def test_the_first_sync_after_the_upgrade_records_no_change(released):
 
 
 def test_a_listing_is_compared_with_prices_from_before_the_upgrade(released):
-    now, then = earlier_selves(released, 1, {"kept": "1" * 64}, since=NOON)["kept"]
+    now, then = earlier_selves(released, [ListedHashes(1, {"kept": "1" * 64}, NOON)])[0]["kept"]
     assert (amounts_of(now.values)["input"], amounts_of(then.values)["input"]) == (2, 1.5)

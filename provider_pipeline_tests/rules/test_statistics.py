@@ -1,12 +1,13 @@
 """What is counted of a listing's rows, pages and values, and which counts are issues."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
 
 from provider_pipeline.rules.document import Endpoint
-from provider_pipeline.rules.history import RowsInMemory
+from provider_pipeline.rules.history import Once, RowsInMemory
 from provider_pipeline.rules.metadata import NOT_OF_TYPE
 from provider_pipeline.rules.prices import usd_per_million_tokens
 from provider_pipeline.rules.rows import Profile, SetAside
@@ -42,6 +43,45 @@ def test_it_makes_no_difference_where_a_page_ends(limits: list[int], end: int):
     paged.add(rows[end:])
     assert whole.profile() == paged.profile() == Profile.of_rows(rows)
     assert [*whole.invariant_issues(len(rows), 0.5)] == [*paged.invariant_issues(len(rows), 0.5)]
+
+
+class AskedHistory(RowsInMemory):
+    """Notes how many models it is asked about each time."""
+
+    def __init__(self, rows: Sequence[dict[str, Any]]) -> None:
+        super().__init__(rows)
+        self.asked: list[int] = []
+
+    def before(self, hashes: Mapping[str, str]) -> Mapping[str, Sequence[Once]]:
+        self.asked.append(len(hashes))
+        return super().before(hashes)
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), max_size=30), st.integers(1, 31))
+def test_a_listing_is_compared_with_history_at_once_with_the_same_result_as_page_by_page(
+    limits: list[tuple[int, int]], size: int
+):
+    before = [row(f"m{place}", context_length=was) for place, (was, _) in enumerate(limits)]
+    rows = [row(f"m{place}", context_length=is_now) for place, (_, is_now) in enumerate(limits)]
+    history = AskedHistory(before)
+    paged = ListingStatistics(Thresholds(), history)
+    for start in range(0, len(rows), size):
+        paged.add(rows[start : start + size])
+    ids = [each["model_id"] for each in rows]
+    whole = statistics(*rows, before=before)
+    assert paged.history_issues(paged.profile(), ids) == whole.history_issues(whole.profile(), ids)
+    assert paged.history_issues(paged.profile(), ids) == whole.history_issues(whole.profile(), ids)
+    assert history.asked == [len(rows)] * bool(rows)
+
+
+def test_of_a_long_listing_only_so_many_rows_wait_to_be_compared():
+    history = AskedHistory([])
+    found = ListingStatistics(Thresholds(), history)
+    for page in range(50):
+        found.add([row(f"m{page}-{number}") for number in range(50)])
+    assert history.asked == [1_000, 1_000]
+    found.history_issues(found.profile(), [])
+    assert history.asked == [1_000, 1_000, 500]
 
 
 def test_an_output_above_the_context_is_an_error_of_most_models_and_a_warning_of_few():

@@ -1,19 +1,25 @@
--- Finds the listed models (:hashes) that may differ from the last accepted listing or from the one before :since, with
--- their prices and limits as last listed; JSON as text, for a faster reader than the driver's.
+-- Finds the models that these providers list (:hashes) and that may differ from the last accepted listing or from the one
+-- before :since, with their prices and limits as last listed; JSON as text, for a faster reader than the driver's.
 SELECT
+    listing.provider_id,
     now.key AS model_id,
     old.status,
     old.overridden_fields,
     {old_prices},
     CAST(old.prices AS text) AS prices,
     {old_limits},
-    coalesce(old.first_seen_at < CAST(:since AS timestamptz), false) AS is_from_before,
-    coalesce(greatest(old.last_seen_at, old.missing_since) >= CAST(:since AS timestamptz), false) AS has_changed_since
-FROM json_each_text(CAST(:hashes AS json)) AS now
+    coalesce(old.first_seen_at < listing.since, false) AS is_from_before,
+    coalesce(greatest(old.last_seen_at, old.missing_since) >= listing.since, false) AS has_changed_since
+FROM unnest(CAST(:provider_ids AS bigint[]), CAST(:hashes AS text[]), CAST(:since AS timestamptz[]))
+    AS listing (provider_id, hashes, since)
+CROSS JOIN LATERAL json_each_text(CAST(listing.hashes AS json)) AS now
 LEFT JOIN provider_model AS old
-    ON old.provider_id = :provider_id AND old.model_id = now.key AND old.status <> 'removed'
+    ON old.provider_id = listing.provider_id
+    AND old.provider_id = ANY(CAST(:provider_ids AS bigint[]))
+    AND old.model_id = now.key
+    AND old.status <> 'removed'
 WHERE old.id IS NULL
     OR old.meta_hash <> now.value
     OR old.overridden_fields <> '{{}}'
     OR old.status <> 'active'
-    OR old.last_seen_at >= CAST(:since AS timestamptz)
+    OR old.last_seen_at >= listing.since
