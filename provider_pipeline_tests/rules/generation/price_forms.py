@@ -547,7 +547,9 @@ FORMS: Final = (
         _YUAN,
     ),
     Form(
-        "a sign that several currencies share, in the unit", {"pricing": {"input": 18, "output": 72, "unit": "¥/1M tokens"}}, ""
+        "a sign that several currencies share, in the unit",
+        {"pricing": {"input": 18, "output": 72, "unit": "¥/1M tokens"}},
+        "",
     ),
     Form(
         "no currency in the unit",
@@ -811,7 +813,9 @@ FORMS: Final = (
         {"quota_type": "0", "model_ratio": "1.25", "model_price": "0", "completion_ratio": "4"},
         _PLAIN,
     ),
-    Form("video by resolution, without a unit", {"price_by_resolution": {"720p": 0.1, "1080p": 0.2}}, "", model="veo-3"),
+    Form(
+        "video by resolution, without a unit", {"price_by_resolution": {"720p": 0.1, "1080p": 0.2}}, "", model="veo-3"
+    ),
 )
 
 
