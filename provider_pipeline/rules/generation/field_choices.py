@@ -388,11 +388,15 @@ def _kind(column: Column, kinds: Mapping[str, Sequence[str]]) -> str | None:
         return None
     own = set(words_of(column.path[-1]))
     words = set(column.words)
+    sides = set(read_table("fields.toml")["unread"]["sides"])
     if is_size(column.path[-1]) and any((amount := number(value)) is not None and amount % 1 for value in values):
         return "price"  # though no word says so
     for kind, about in kinds.items():
-        # A price may be named by what is around it (`pricing.image`); the others by their own key.
+        # A price may be named by what is around it (`pricing.image`); the others by their own key,
+        # or a limit by its parent if the key only says which side of it.
         near = words if kind in ("price", "capability") else own
+        if kind == "limit" and own <= sides and len(column.path) > 1:
+            near = own | set(words_of(column.path[-2]))
         if any(word.startswith(tuple(about)) if kind == "price" else word in about for word in near) and _fits(
             kind, values
         ):
