@@ -111,6 +111,16 @@ class Fleet:
             )
             session.commit()
 
+    def outlive_the_rules(self) -> None:
+        """Makes every rule one that an earlier version of the program accepted and this one refuses."""
+        refused = "jsonb_set(model_list_config, '{fields,name}', to_jsonb(repeat('x', 9000)))"
+        with self.database.session() as session:
+            session.execute(text("ALTER TABLE rule_version DISABLE TRIGGER USER"))
+            session.execute(text(f"UPDATE rule_version SET model_list_config = {refused}, digest = repeat('0', 64)"))
+            session.execute(text(f"UPDATE provider_metadata SET model_list_config = {refused}"))
+            session.execute(text("ALTER TABLE rule_version ENABLE TRIGGER USER"))
+            session.commit()
+
     def rows(self, slug: str) -> dict[str, tuple[str, str, int | None]]:
         """Per model id: the row version (xmin), the status and the context length."""
         with self.database.session() as session:

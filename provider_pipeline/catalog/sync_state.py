@@ -280,12 +280,14 @@ class ActiveRule:
     Attributes:
         model_list_config: Endpoint, selector, fields, units and pagination, as JSON text; equal for equal rules.
         endpoints_config: Capability patterns and evidence, likewise.
+        sample_id: The stored listing it was generated from, if any.
     """
 
     version: int
     origin: str
     model_list_config: str
     endpoints_config: str
+    sample_id: int | None
 
 
 @dataclass(frozen=True)

@@ -109,21 +109,23 @@ CHECK_SPECS: Sequence[dg.AssetCheckSpec] = (
 
 def evaluations(outcome: sync.outcome.SyncOutcome, now: datetime) -> Iterator[dg.AssetCheckEvaluation]:
     """The evaluations of the checks that an attempt reached: without a listing, the rule was not tried."""
-    fetched = outcome.status != "failed"
-    yield _evaluation(
-        LISTING_WAS_FETCHED,
-        outcome.slug,
-        passed=fetched,
-        severity=_severity(outcome.consecutive_failures),
-        metadata={
-            "expected": "a complete listing in JSON",
-            "actual": _fetched(outcome) if fetched else outcome.reason or "",
-            **_fetch_findings(outcome),
-            "recovery": _fetch_recovery(outcome.error),
-        },
-    )
-    if fetched:
+    has_listing, is_down = outcome.has_listing, outcome.status == "failed"
+    if has_listing or is_down:
+        yield _evaluation(
+            LISTING_WAS_FETCHED,
+            outcome.slug,
+            passed=has_listing,
+            severity=_severity(outcome.consecutive_failures),
+            metadata={
+                "expected": "a complete listing in JSON",
+                "actual": _fetched(outcome) if has_listing else outcome.reason or "",
+                **_fetch_findings(outcome),
+                "recovery": _fetch_recovery(outcome.error),
+            },
+        )
+    if not is_down:
         yield _verdict_evaluation(RULE_EXTRACTS_MODELS, outcome, of_history=False)
+    if has_listing:
         yield _verdict_evaluation(LISTING_IS_PLAUSIBLE, outcome, of_history=True)
     if outcome.status == "synced" and outcome.capability_coverage is not None:
         yield _evaluation(
@@ -339,7 +341,7 @@ def outcome_events(
     slug = outcome.slug
     if outcome.status == "synced" and outcome.rule_changed and new_rule:
         yield dg.AssetMaterialization(RULE, partition=slug, metadata=first_use_metadata(outcome))
-    if outcome.status != "failed":
+    if outcome.has_listing:
         yield dg.AssetMaterialization(RAW, partition=slug, metadata=raw_metadata(outcome))
     if outcome.status == "synced":
         yield dg.AssetMaterialization(EXTRACTION, partition=slug, metadata=extraction_metadata(outcome))

@@ -53,7 +53,6 @@ _DATED: Final = re.compile(rf"[-@]({'|'.join(_DATES)})(?=[-@:]|$)")
 _MAY_BE_DATED: Final = re.compile(r"\d\d-?\d\d")
 _FULLY_DATED: Final = re.compile(rf"[-@]({'|'.join(_FULL_DATES)})(?=[-@:]|$)")
 _COMPACT: Final = re.compile(r"(20\d\d)-?(\d\d)-?(\d\d)")
-_YEAR: Final = re.compile(r"-(2[3-9])(?=-latest$|$)")
 _SIZED: Final = re.compile(r"-\d+(?:\.\d+)?b(?:-|$)")
 
 
@@ -334,11 +333,6 @@ def _known(reading: _Reading, family: Family, rest: str) -> ParsedName:
     if numbered:
         reading.snapshot = reading.snapshot or numbered[1]
         rest = rest[: numbered.start()] + rest[numbered.end() :]
-    # Where names have dates rather than versions, two digits that can be a year are one (`codestral-26`).
-    year = _YEAR.search(f"-{rest}") if family.is_undated and not family.is_glued else None
-    if year:
-        reading.snapshot = reading.snapshot or year[1]
-        rest = f"-{rest}"[: year.start()].strip("-")
     kept, is_explained = _sorted_words(reading, family, rest)
     name = name_from(family, kept)
     if reading.is_of_weights:

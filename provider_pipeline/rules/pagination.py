@@ -175,7 +175,11 @@ def parse_pagination(document: Mapping[str, Any] | None) -> Pagination:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "pagination"
-        raise InvalidRuleError(f"pagination: {where}: {first['msg']}") from error
+        problem = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            kind = document["type"]
+            problem = f"there is no such field; of {kind} there are {', '.join(sorted(_STYLES.fields(kind))) or 'none'}"
+        raise InvalidRuleError(f"pagination: {where}: {problem}") from error
 
 
 def says_more(

@@ -40,6 +40,11 @@ class Variants(Generic[Variant]):
                 return found
         return self._union.validate_python(document)
 
+    def fields(self, kind: object) -> list[str]:
+        """The names of the fields of a type's documents, besides `type`; none of an unknown type."""
+        model = self._models.get(kind) if isinstance(kind, str) else None
+        return [name for name in (model.model_fields if model else ()) if name != "type"]
+
     @cached_property
     def _union(self) -> TypeAdapter[Variant]:
         return TypeAdapter(self._annotation)

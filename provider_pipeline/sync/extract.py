@@ -268,7 +268,6 @@ class ExtractedListing:
     """
 
     plan: SyncPlan
-    rule: ExtractionRule = field(repr=False)
     thresholds: Thresholds = field(repr=False)
     started: float
     fetch: ListingFetch = field(repr=False)
@@ -298,16 +297,15 @@ _DEFAULTS: Final = Thresholds.model_validate({})
 def extract_listing(session: Session, plan: SyncPlan, client: ListingClient) -> ExtractedListing:
     """Fetches a provider's listing, and validates it unless it is unchanged and can be skipped.
 
-    A fault of the provider or its listing does not raise; it is the result's `error`. The caller closes the result.
-    The session reads stored pages and models; it must have no pending changes, and has no transaction afterwards.
+    A fault of the provider, its listing or its rule does not raise; it is the result's `error`. The caller closes the
+    result. The session reads stored pages and models; it must have no pending changes, and has no transaction
+    afterwards.
 
     Raises:
-        InvalidRuleError: The active rule cannot be compiled.
         DatabaseUnavailableError: The database failed.
     """
     listing = ExtractedListing(
         plan,
-        rule=plan.rule(),
         thresholds=_DEFAULTS,
         started=time.monotonic(),
         fetch=ListingFetch(plan.state if plan.skip_unchanged else None),
@@ -317,7 +315,7 @@ def extract_listing(session: Session, plan: SyncPlan, client: ListingClient) -> 
         on_error.callback(listing.close)
         try:
             listing = replace(listing, thresholds=parse_thresholds(plan.slug, plan.provider.thresholds))
-            pages = listing.fetch.run(session, client, active_source(plan.provider, listing.rule))
+            pages = listing.fetch.run(session, client, active_source(plan.provider, plan.rule))
             if plan.skip_unchanged:
                 for _ in pages:
                     pass  # whether the listing changed is known once it is complete
@@ -369,7 +367,7 @@ def _judge(session: Session, listing: ExtractedListing, pages: Iterable[Page]) -
     judge = active_judge(
         session,
         plan.provider,
-        listing.rule,
+        plan.rule,
         listing.thresholds,
         plan.state,
         now=plan.now,

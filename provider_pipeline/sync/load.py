@@ -254,7 +254,7 @@ def _accepted_listing(session: Session, loaded: Loaded, spools: ExitStack) -> Ac
         previous = replay_previous(
             session,
             state.raw_response_id,
-            listing.rule,
+            plan.rule,
             listing.thresholds,
             rows,
             request_times=listing.verdict.request_times,

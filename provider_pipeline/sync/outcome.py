@@ -6,19 +6,24 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from provider_pipeline import catalog
 from provider_pipeline.catalog.model_writes import ModelChange
+from provider_pipeline.errors import InvalidRuleError
 from provider_pipeline.rules.document import ExtractionRule
-from provider_pipeline.rules.issues import blocking_guards
+from provider_pipeline.rules.issues import blocking_guards, issue
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.sync.events import MODELS_CHANGED
 from provider_pipeline.sync.extract import ExtractedListing
+from provider_pipeline.sync.plan import SyncPlan
 
 Status = Literal["synced", "blocked", "failed", "skipped"]
 WriteMode = Literal["all", "raw", "nothing"]
 """What a sync commits: everything; the stored response alone; nothing (a dry run, which is rolled back)."""
+
+RULE_REFUSED: Final = "rule_refused"
+"""Type of the issue that this build refuses the active rule, which an earlier one accepted."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,8 @@ class SyncOutcome:
         total_changes: The number of all changes.
         page_count: Pages fetched.
         byte_count: Bytes fetched, decompressed.
-        raw_response_id: The stored listing; None for a dry run or a failed fetch.
+        raw_response_id: The stored listing or, if this build refuses the rule and nothing was asked for, the last
+            accepted one or the rule's sample; None for a dry run or a failed fetch.
         listing_changed: Whether the listing differs from every stored one.
         not_modified: Whether it was the last accepted listing again and was skipped; `models`, `issues` and the like
             are then those of that time.
@@ -53,7 +59,7 @@ class SyncOutcome:
         rule_changed: Whether the last accepted listing, if any, was extracted with another rule version.
         last_success_at: When the provider was last synced, this attempt included.
         rule_version: The rule version that was applied.
-        rule: The rule that was applied.
+        rule: The rule that was applied; None if this build refuses it.
         capability_coverage: Share of the models with at least one capability known to be true, 0 to 1.
         consecutive_failures: Attempts in a row that did not succeed, this one included.
         min_coverage: The provider's bound for `capability_coverage`.
@@ -96,6 +102,11 @@ class SyncOutcome:
     retiring: tuple[str, ...] | None = None
     seconds: float = 0.0
     dry_run: bool = False
+
+    @property
+    def has_listing(self) -> bool:
+        """Whether there was a complete listing, valid or not."""
+        return self.page_count > 0
 
     @property
     def rows_changed(self) -> bool:
@@ -162,9 +173,31 @@ def validated_outcome(listing: ExtractedListing, raw: catalog.raw_responses.RawR
 
 def failed_outcome(listing: ExtractedListing) -> SyncOutcome:
     """The outcome without a complete listing."""
+    if isinstance(listing.error, InvalidRuleError):
+        return _refused_outcome(listing.plan, listing.error)
     slug, text = listing.plan.slug, str(listing.error)
     reason = text if slug in text else f"{slug}: {text}"
     return SyncOutcome(slug, "failed", reason=reason, error=listing.error, rule_version=listing.plan.version)
+
+
+def _refused_outcome(plan: SyncPlan, error: InvalidRuleError) -> SyncOutcome:
+    """The outcome if this build refuses the rule that an earlier one activated: nothing was asked for."""
+    found = issue(
+        RULE_REFUSED,
+        "error",
+        f"this version of the program refuses the active rule {plan.version}: {error.message}",
+        expected="a rule within the limits",
+        actual=error.message,
+        recovery="Approve or edit the rule that its RULE_GEN task offers.",
+    )
+    return SyncOutcome(
+        plan.slug,
+        "blocked",
+        reason=blocking_reason(plan.slug, [found]),
+        issues=(found,),
+        raw_response_id=plan.state.raw_response_id or plan.active.sample_id,
+        rule_version=plan.version,
+    )
 
 
 def unchanged_outcome(listing: ExtractedListing) -> SyncOutcome:
@@ -196,7 +229,7 @@ def finished_outcome(outcome: SyncOutcome, listing: ExtractedListing, *, keep: W
         outcome,
         raw_response_id=None if keep == "nothing" else outcome.raw_response_id,
         recovered=synced and state.consecutive_failures > 0,
-        rule=listing.rule,
+        rule=None if isinstance(listing.error, InvalidRuleError) else listing.plan.rule,
         rule_changed=listing.plan.version != state.rule_version,
         last_success_at=now if synced and keep == "all" else state.last_success_at,
         consecutive_failures=0 if synced else state.consecutive_failures + 1,

@@ -112,6 +112,7 @@ class SyncPlan:
         """The active rule's version."""
         return self.active.version
 
+    @functools.cached_property
     def rule(self) -> ExtractionRule:
         """The active rule.
 

@@ -48,7 +48,7 @@ def attempt_sync(
     """Syncs one provider.
 
     Commits once: rows, changes, raw response and sync state together or, if the listing is not accepted, the raw
-    response and the failure. A fault of the provider or its listing never raises; it is the outcome.
+    response and the failure. A fault of the provider, its listing or its rule never raises; it is the outcome.
 
     Args:
         session: A session without pending changes.
@@ -63,7 +63,6 @@ def attempt_sync(
         UnknownProviderError: No such provider.
         RuleMissingError: It has no active rule.
         SyncInProgressError: Another process is syncing it; nothing was done.
-        InvalidRuleError: Its stored rule cannot be compiled.
         CatalogError: The database failed.
     """
     provider = catalog.providers.get(session, slug)
@@ -89,7 +88,7 @@ def run_follow_ups(session: Session, loaded: list[Loaded], *, now: datetime) -> 
 
     Commits; the listings must not have been closed. Failures are logged: the syncs themselves have succeeded.
     """
-    stored = [each for each in loaded if each.outcome.raw_response_id is not None and not each.outcome.dry_run]
+    stored = [each for each in loaded if each.listing.error is None and not each.outcome.dry_run]
     try:
         for each in stored:
             plan, outcome = each.listing.plan, each.outcome
@@ -115,7 +114,7 @@ def _follow_growth(session: Session, loaded: Loaded, *, now: datetime) -> None:
     Commits. The listing must still be open. Each addition is asked about once, and never while another task of the
     provider is waiting for a worker.
     """
-    rule, last = loaded.listing.rule, StoredResponse(session, loaded.listing.plan.state.raw_response_id or 0)
+    rule, last = loaded.listing.plan.rule, StoredResponse(session, loaded.listing.plan.state.raw_response_id or 0)
     issues = []
     for position in range(len(rule.endpoints)):
         stored = islice((each for each in loaded.listing.fetch.pages if each.endpoint == position), MAX_PAGES)

@@ -246,6 +246,8 @@ def test_long_computations_are_limited_from_before_the_body_is_read(fleet: Fleet
         assert first.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
         problem(client.get("/api/digest"), 429, "too-many-at-once")
         problem(client.post(GENERATE, content=sample, headers=JSON), 429, "too-many-at-once")
+        overrides = b'{"set": "prices", "overrides": []}'
+        problem(client.put("/api/overrides", content=overrides, headers=JSON), 429, "too-many-at-once")
         first.sendall(sample)
         assert first.recv(1000).startswith(b"HTTP/1.1 200 ")
         assert client.post(GENERATE, content=sample, headers=JSON).status_code == 200

@@ -34,6 +34,7 @@ MIGRATIONS = [
     "0032_history_of_known_models",
     "0033_models_of_a_purpose",
     "0034_samples_in_views",
+    "0035_samples_in_the_past",
 ]
 
 

@@ -11,10 +11,11 @@ from provider_pipeline.sync.events import daily_digest
 from provider_pipeline_tests.catalog.builders import FULL, NOON, enqueue_notification, model, register, write_models
 
 VIEWS = ("provider_model_current", "model_flat", "model_offer", "model_price", "model_price_history")
+PAST = "provider_models_as_of(now())"
 
 
 @pytest.mark.parametrize("is_sample", [True, False])
-@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("view", [*VIEWS, PAST])
 def test_each_view_of_models_says_whose_they_are(session: Session, view: str, is_sample: bool):
     provider = register(session, is_sample=is_sample)
     write_models(session, provider.id, [model("gpt-4o", **FULL)], now=NOON, rule_version=1)

@@ -53,7 +53,9 @@ OUTCOMES = [
         retiring=("a on 2026-12-01",),
         last_success_at=NOW,
     ),
-    SyncOutcome("acme", "blocked", issues=({"type": "x", "severity": "error", "message": "m", "recovery": "r"},)),
+    SyncOutcome(
+        "acme", "blocked", page_count=1, issues=({"type": "x", "severity": "error", "message": "m", "recovery": "r"},)
+    ),
     SyncOutcome("acme", "failed", reason="down", error=ListingUnreachableError("down", stage="name")),
 ]
 

@@ -179,6 +179,23 @@ def test_a_listing_that_fails_both_checks_is_one_failure_and_one_task(fleet: Fle
     assert fleet.tasks("acme") == [task]
 
 
+def test_a_rule_that_this_version_refuses_fails_its_check_and_is_written_anew(
+    fleet: Fleet, instance: dg.DagsterInstance
+):
+    fleet.add("acme")
+    defs = definitions(fleet.database.url)
+    run_fleet(defs, instance)
+    rows = fleet.rows("acme")
+    fleet.outlive_the_rules()
+    run_fleet(defs, instance)
+    assert check_statuses(instance, RULE_EXTRACTS_MODELS) == {"acme": "FAILED"}
+    assert len(tick(rule_generation_sensor, fleet, instance).run_requests) == 1
+    regenerate(fleet, instance, "acme")
+    (task,) = fleet.tasks("acme")
+    assert (task.status, task.proposed_version) == ("NEEDS_REVIEW", 2)
+    assert fleet.rows("acme") == rows
+
+
 def test_a_provider_without_a_partition_gets_its_task_but_no_run_that_could_not_start(
     fleet: Fleet, instance: dg.DagsterInstance
 ):

@@ -60,7 +60,7 @@ def test_a_heavy_listing_pauses_for_a_light_one_until_that_is_closed(fleet: Flee
     with fleet.database.session() as session:
         target = prepare(session, ["light"], accept=None, now=utc_now())["light"]
         assert isinstance(target, SyncPlan)
-        heavy = client.pace(active_source(target.provider, target.rule()))
+        heavy = client.pace(active_source(target.provider, target.rule))
         with heavy.working():
             with closing(extract_listing(session, target, client)):
                 began = time.monotonic()

@@ -31,7 +31,7 @@ def list_overrides(context: Reader, provider: OfProvider = None, model_id: _OfMo
 
 
 @routes.put("/overrides", response_model=OverrideSetResponse)
-@costs(large_body=True)
+@costs(slow="computation", large_body=True)
 def apply_override_set(context: Admin, body: OverrideSetRequest, dry_run: DryRun = False) -> Any:
     """Applies a set of overrides, all of it or nothing. They take effect with the next syncs."""
     placed = ((f"overrides[{position}]", entry) for position, entry in enumerate(body.overrides))

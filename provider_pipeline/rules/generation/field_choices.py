@@ -114,10 +114,15 @@ def _has_words(column: Column, name: str) -> bool:
     table: Any = read_table("fields.toml").get(name, {})
     if "words" not in table:
         return False
+    words = _own_words(column)
+    return not set(column.words) & set(table["never"]) and any(words >= set(row) for row in table["words"])
+
+
+def _own_words(column: Column) -> set[str]:
+    """The words of the last key, and of the key before one that means nothing without it."""
     generic = read_table("fields.toml")["generic"]["keys"]
     near = column.path[-2:] if column.leaf in generic else column.path[-1:]
-    words = {word for key in near for word in words_of(key)}
-    return not set(column.words) & set(table["never"]) and any(words >= set(row) for row in table["words"])
+    return {word for key in near for word in words_of(key)}
 
 
 def is_ambiguous(column: Column) -> bool:
@@ -386,17 +391,12 @@ def _kind(column: Column, kinds: Mapping[str, Sequence[str]]) -> str | None:
     values = [value for value in column.values if value not in ("", [], {}) and not isinstance(value, dict)]
     if not values:
         return None
-    own = set(words_of(column.path[-1]))
-    words = set(column.words)
-    sides = set(read_table("fields.toml")["unread"]["sides"])
+    own, words = _own_words(column), set(column.words)
     if is_size(column.path[-1]) and any((amount := number(value)) is not None and amount % 1 for value in values):
         return "price"  # though no word says so
     for kind, about in kinds.items():
-        # A price may be named by what is around it (`pricing.image`); the others by their own key,
-        # or a limit by its parent if the key only says which side of it.
+        # A price may be named by what is around it (`pricing.image`); the others by their own key.
         near = words if kind in ("price", "capability") else own
-        if kind == "limit" and own <= sides and len(column.path) > 1:
-            near = own | set(words_of(column.path[-2]))
         if any(word.startswith(tuple(about)) if kind == "price" else word in about for word in near) and _fits(
             kind, values
         ):

@@ -347,10 +347,3 @@ def test_a_price_that_is_none_of_the_models_is_named(item):
 
 def test_a_key_with_half_a_character_is_read_past():
     assert unread(models(**PRICED, **{"\ud800": 0.5}))[0] == []
-
-
-def test_a_side_of_a_limit_that_is_not_read_is_named_by_the_limit_around_it():
-    found, rule = unread(models(context_length=8192, limits={"generation": 1024}, rooms={"total": 7}))
-    assert "limits.generation" in found[0][1]
-    assert "rooms" not in found[0][1]
-    assert "max_output_tokens" not in rule["fields"]

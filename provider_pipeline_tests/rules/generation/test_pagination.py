@@ -77,6 +77,13 @@ def test_a_pagination_that_cannot_be_followed_is_refused(document):
         parse_pagination(document)
 
 
+def test_a_field_that_a_pagination_does_not_have_is_named_with_those_that_it_has():
+    with pytest.raises(
+        InvalidRuleError, match=r"offset\.limit: .* of offset there are limit_param, more, param, total"
+    ):
+        parse_pagination({"type": "offset", "param": "skip", "limit": 10, "total": "total"})
+
+
 @pytest.mark.parametrize(
     ("envelope", "pagination"),
     [

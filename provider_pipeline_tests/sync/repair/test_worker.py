@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import text
 
 from provider_pipeline import ModelSyncer, RuleValidationError, catalog
 from provider_pipeline.errors import (
@@ -585,16 +584,37 @@ def test_an_active_rule_that_takes_too_much_work_holds_the_listing_and_can_be_re
 
 def test_an_active_rule_that_this_build_refuses_can_be_replaced_by_approving_the_new_one(fleet: Fleet):
     blocked(fleet, moved(*CHAT_MODELS))
-    with fleet.database.session() as session:
-        session.execute(text("ALTER TABLE rule_version DISABLE TRIGGER USER"))
-        refused = "jsonb_set(model_list_config, '{fields,name}', to_jsonb(repeat('x', 9000)))"
-        session.execute(text(f"UPDATE rule_version SET model_list_config = {refused}"))
-        session.execute(text(f"UPDATE provider_metadata SET model_list_config = {refused}"))
-        session.execute(text("ALTER TABLE rule_version ENABLE TRIGGER USER"))
-        session.commit()
+    fleet.outlive_the_rules()
     repair = answered(fleet)
     assert (repair.status, repair.version, repair.models) == ("needs_review", 2, 5)
     (task,) = fleet.tasks("acme")
     with fleet.database.session() as session:
         assert approve_task(session, task.id, reason="looked at") == 2
         assert ModelSyncer(session).sync_provider_models("acme")["success"]
+
+
+@pytest.mark.parametrize("synced_before", [True, False])
+def test_a_sync_with_an_active_rule_that_this_build_refuses_asks_for_a_new_one(fleet: Fleet, synced_before: bool):
+    fleet.add("acme", listing(*CHAT_MODELS))
+    with fleet.database.session() as session:
+        if synced_before:
+            ModelSyncer(session).sync_provider_models("acme")
+        else:
+            generate_rule(session, "acme", [EndpointSample(listing(*CHAT_MODELS), "/v1/models")], activate=True)
+            session.commit()
+    before, asked = fleet.rows("acme"), len(fleet.server.log)
+    fleet.outlive_the_rules()
+    with fleet.database.session() as session:
+        with pytest.raises(RuleValidationError, match="refuses the active rule") as refused:
+            ModelSyncer(session).sync_provider_models("acme")
+        provider = catalog.providers.get(session, "acme")
+        assert catalog.sync_state.get(session, provider.id).consecutive_failures == 1
+    assert [issue["type"] for issue in refused.value.issues] == ["rule_refused"]
+    assert (fleet.rows("acme"), len(fleet.server.log)) == (before, asked)
+    repair = answered(fleet)
+    assert (repair.status, repair.models) == ("needs_review", 5)
+    (task,) = fleet.tasks("acme")
+    with fleet.database.session() as session:
+        approve_task(session, task.id, reason="looked at")
+        result = ModelSyncer(session).sync_provider_models("acme")
+    assert (result["models_synced"], result["models_updated"]) == (5, 0)
