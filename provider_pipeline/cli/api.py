@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from provider_pipeline import api, catalog
-from provider_pipeline.cli.console import draw, emit_json, iso, note, say, table
+from provider_pipeline.cli.console import draw_list, emit_json, iso, note, say, table
 from provider_pipeline.cli.parameters import ByOption, JsonOption
 from provider_pipeline.extras import require_extras
 
@@ -102,7 +102,8 @@ def list_all(as_json: JsonOption = False) -> None:
         )
         for each in found
     )
-    draw(table("tokens", columns, rows, right=("id", "by")))
+    drawn = table("tokens", columns, rows, right=("id", "by"))
+    draw_list(drawn, empty="there are no tokens yet; next: provider-pipeline tokens create NAME")
 
 
 @tokens_app.command()

@@ -9,7 +9,17 @@ import typer
 from rich.text import Text
 
 from provider_pipeline import catalog
-from provider_pipeline.cli.console import change_texts, draw, emit_json, iso, marked, named_as_in_the_api, note, table
+from provider_pipeline.cli.console import (
+    change_texts,
+    draw,
+    draw_list,
+    emit_json,
+    iso,
+    marked,
+    named_as_in_the_api,
+    note,
+    table,
+)
 from provider_pipeline.cli.parameters import TIME_HELP, JsonOption, OptionalSlugArgument, optional_moment
 from provider_pipeline.rules.model_columns import Cause, ChangeKind
 
@@ -91,7 +101,9 @@ def notifications(
         emit_json([asdict(each) | {"state": _state(each)} for each in found])
         return
     rows = ((iso(each.created_at), each.kind, _state(each), each.attempts, each.last_error) for each in found)
-    draw(table("notifications", ("when", "kind", "state", "attempts", "last error"), rows, right=("attempts",)))
+    columns = ("when", "kind", "state", "attempts", "last error")
+    drawn = table("notifications", columns, rows, right=("attempts",))
+    draw_list(drawn, empty="no notification is undelivered" if undelivered else "there are no notifications yet")
 
 
 def _state(each: catalog.notifications.Notification) -> str:

@@ -88,6 +88,14 @@ def draw(*parts: RenderableType, console: Console | None = None) -> None:
         console.print(_one_line(part) if isinstance(part, (str, Text)) else part, crop=False)
 
 
+def draw_list(drawn: FittedTable, *, empty: str) -> None:
+    """Print a table, or a note where it would have no rows."""
+    if drawn.row_count:
+        draw(drawn)
+    else:
+        note(empty)
+
+
 def drawn_report(markdown: str) -> Markdown:
     """A Markdown report for `draw`."""
     from rich.markdown import Markdown  # noqa: PLC0415 - it takes as long to import as the rest of rich

@@ -13,6 +13,7 @@ from provider_pipeline import catalog, listing, sync
 from provider_pipeline.cli import provider_add, provider_apply, provider_detect, provider_input
 from provider_pipeline.cli.console import (
     draw,
+    draw_list,
     emit_json,
     fail,
     iso,
@@ -75,7 +76,8 @@ def list_all(as_json: JsonOption = False) -> None:
         for each in found
     )
     right, spare = ("rule", "models", "failures"), ("base URL", "name", "failures")
-    draw(table("providers", columns, rows, right=right, spare=spare))
+    drawn = table("providers", columns, rows, right=right, spare=spare)
+    draw_list(drawn, empty="there are no providers yet; next: provider-pipeline providers add")
 
 
 @app.command()
@@ -121,7 +123,8 @@ def check(
 
 def _print_health(reports: Sequence[sync.health.HealthReport]) -> None:
     rows = ((report.slug, *map(_stage_cell, report.stages)) for report in reports)
-    draw(table("health", ("provider", *_STAGES.values()), rows))
+    if reports:
+        draw(table("health", ("provider", *_STAGES.values()), rows))
     for report in reports:
         if report.reason is not None:
             text = report.reason
@@ -156,7 +159,8 @@ def acceptances(slug: OptionalSlugArgument = None, as_json: JsonOption = False) 
         )
         for each in found
     )
-    draw(table("accepted listings", columns, rows, right=("by", "raw response")))
+    drawn = table("accepted listings", columns, rows, right=("by", "raw response"))
+    draw_list(drawn, empty="no held listing was accepted")
 
 
 @app.command()

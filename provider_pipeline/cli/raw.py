@@ -15,6 +15,7 @@ from provider_pipeline import catalog, listing, sync
 from provider_pipeline.cli.console import (
     change_lines,
     draw,
+    draw_list,
     emit_json,
     iso,
     named_as_in_the_api,
@@ -48,7 +49,8 @@ def list_all(
     columns = ("id", "provider", "first fetched", "last fetched", "pages", "bytes", "sha256", "")
     names = ("id", "provider", "fetched_at", "last_fetched_at", "page_count", "byte_count")
     rows = ((*(each[name] for name in names), each["sha256"][:12], _state(each)) for each in found)
-    draw(table("stored responses", columns, rows, right=("id", "pages", "bytes")))
+    drawn = table("stored responses", columns, rows, right=("id", "pages", "bytes"))
+    draw_list(drawn, empty="no response is stored")
 
 
 @app.command()

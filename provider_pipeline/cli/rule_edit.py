@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import click
 import typer
-from rich.table import Table
 
 from provider_pipeline import catalog, presets, rules, sync
-from provider_pipeline.cli.console import draw, emit_json, fail, note, number, say, shortened, table, value_text
+from provider_pipeline.cli.console import draw_list, emit_json, fail, note, number, say, shortened, table, value_text
 from provider_pipeline.cli.parameters import ByOption, JsonOption, SlugArgument
 from provider_pipeline.cli.provider_input import is_interactive
+from provider_pipeline.cli.tables import FittedTable
 from provider_pipeline.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -188,7 +188,8 @@ def _try_and_activate(
     elif done:
         _tell_result(edit)
     if not done and not dry_run:
-        note("nothing was done; to do it without being asked, give --yes")
+        what = "store it for review" if edit.failed else "do it"
+        note(f"nothing was done; to {what} without being asked, give --yes")
     if edit.result is not None and edit.result.status == "needs_review":
         raise typer.Exit(1)
     if not done and not dry_run:
@@ -203,14 +204,15 @@ def _show(edit: sync.repair.edit.RuleEdit, wanted: rules.stated_rule.StatedRule)
         say(f"  {line}")
     for name in rules.stated_rule.kept_as_metadata(wanted.stated_fields()):
         note(f"{name} is not a column: its values go to metadata_json")
-    draw(_differences(edit))
+    drawn = _differences(edit)
+    draw_list(drawn, empty=f"{drawn.title}: no value would differ")
     if not edit.failed:
         note("it passes every gate" + (f"; {', '.join(edit.guards)} would hold the next sync" if edit.guards else ""))
     for gate in edit.failed:
         fail(f"it fails the gate {gate.name}: {gate.actual}", hint=f"expected: {gate.expected}")
 
 
-def _differences(edit: sync.repair.edit.RuleEdit) -> Table:
+def _differences(edit: sync.repair.edit.RuleEdit) -> FittedTable:
     found = edit.differences
     title = f"{number(found.models)} models of raw response {edit.raw_response_id}"
     title += f"; {number(found.gone)} more would be gone" if found.gone else ""

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from provider_pipeline import catalog, rules, sync
-from provider_pipeline.cli.console import draw, emit_json, iso, say, say_lines, table
+from provider_pipeline.cli.console import draw, draw_list, emit_json, iso, say, say_lines, table
 from provider_pipeline.cli.parameters import (
     ByOption,
     JsonOption,
@@ -174,7 +174,8 @@ def status(
         for report in reports
     )
     columns = ("trial", "provider", "version", "status", "syncs", "listings", "until", "policy", "so far")
-    draw(table("trials", columns, rows, right=("trial", "version", "syncs", "listings")))
+    drawn = table("trials", columns, rows, right=("trial", "version", "syncs", "listings"))
+    draw_list(drawn, empty="there are no trials yet")
 
 
 @trial_app.command()

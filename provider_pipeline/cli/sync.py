@@ -75,7 +75,7 @@ def sync_providers(
                 for outcome in outcomes
             ]
         )
-    else:
+    elif outcomes:
         summaries = (outcome.summary() for outcome in outcomes)
         draw(*outcome_parts("dry run" if dry_run else "sync", summaries, samples=samples))
         if dry_run:

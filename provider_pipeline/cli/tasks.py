@@ -13,11 +13,11 @@ from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import RenderableType
-from rich.table import Table
 
 from provider_pipeline import catalog, sync
-from provider_pipeline.cli.console import draw, drawn_report, emit_json, marked, note, say, table
+from provider_pipeline.cli.console import draw, draw_list, drawn_report, emit_json, marked, note, say, table
 from provider_pipeline.cli.parameters import ByOption, JsonOption, ReasonOption, SlugArgument, read_json
+from provider_pipeline.cli.tables import FittedTable
 from provider_pipeline.errors import CatalogError
 
 _TaskArgument = Annotated[int, typer.Argument(metavar="TASK", help="The task, as `tasks` numbers it.")]
@@ -43,7 +43,8 @@ def list_tasks(open_only: _OpenOption = True, as_json: JsonOption = False) -> No
     if as_json:
         emit_json([task_document(task) for task in found])
     else:
-        draw(task_table(found, samples=samples))
+        empty = "no RULE_GEN task is open" if open_only else "there are no RULE_GEN tasks yet"
+        draw_list(task_table(found, samples=samples), empty=empty)
 
 
 @app.command()
@@ -198,7 +199,7 @@ def task_document(task: catalog.tasks.Task) -> dict[str, Any]:
     }
 
 
-def task_table(found: list[catalog.tasks.Task], *, samples: Collection[str]) -> Table:
+def task_table(found: list[catalog.tasks.Task], *, samples: Collection[str]) -> FittedTable:
     """Tasks, one line each: what failed first, and on which raw response; sample providers are marked."""
     rows = (
         (

@@ -75,9 +75,9 @@ PROVIDER_MODEL_COLUMNS: Final = (
     ModelColumn("id", "BIGINT", "Surrogate key.", unique=True, shown=False),
     ModelColumn("provider_id", "BIGINT", "The provider that lists the model.", shown=False),
     _fact("model_id", "TEXT", "The model's id, as requests to the provider name it.", overridable=False),
-    _optional("display_name", "TEXT", "Name for people; NULL if the listing has none."),
+    _optional("display_name", "TEXT", "Display name; NULL if the listing has none."),
     # Derived from the id and the shipped knowledge, so a new value is not the provider's change.
-    _optional("family", "TEXT", "Model family; NULL if unknown.", compared=False),
+    _optional("family", "TEXT", "Model family, such as gpt-4o-mini; NULL if unknown.", compared=False),
     _limit("context_length", comment="Context window, in tokens; NULL if unknown.", heading="context", agreed=True),
     _limit("max_input_tokens", comment="Longest prompt, in tokens, where the provider states it; NULL if unknown."),
     _limit(
@@ -90,8 +90,8 @@ PROVIDER_MODEL_COLUMNS: Final = (
     _fact(
         "prices",
         "JSONB",
-        "Price component (input, output, cache_read, image, request ...) to amount, unit, currency, and tiers by "
-        "prompt size; an unknown price is absent.",
+        "Maps a price component (input, output, cache_read, image, request ...) to its amount, unit, currency and "
+        "tiers by prompt size; an unknown price is absent.",
         default="'{}'::jsonb",
     ),
     _date(
@@ -99,14 +99,19 @@ PROVIDER_MODEL_COLUMNS: Final = (
         comment="When the model was released; a month counts as its first day. NULL if unknown.",
         agreed=True,
     ),
-    _date("deprecated_on", comment="From when on the provider advises against using the model; NULL if unknown."),
+    _date(
+        "deprecated_on",
+        comment="First day on which the provider advises against using the model; NULL if unknown.",
+    ),
     _date("retires_on", comment="First day on which the model is no longer served; NULL if unknown."),
     _date(
         "knowledge_cutoff",
         comment="End of the training data; a month counts as its first day. NULL if unknown.",
         agreed=True,
     ),
-    _optional("successor_model_id", "TEXT", "The id of the model that the provider advises instead; NULL if unknown."),
+    _optional(
+        "successor_model_id", "TEXT", "The id of the model that the provider recommends instead; NULL if unknown."
+    ),
     _fact(
         "capabilities",
         "JSONB",
@@ -116,7 +121,7 @@ PROVIDER_MODEL_COLUMNS: Final = (
     ModelColumn(
         "capability_sources",
         "JSONB",
-        "Capability to where it was learnt: override, evidence, lookup_table, regex or weak_evidence.",
+        "Maps a capability to the source of its value: override, evidence, lookup_table, regex or weak_evidence.",
         default="'{}'::jsonb",
         listed=True,
     ),
@@ -124,7 +129,7 @@ PROVIDER_MODEL_COLUMNS: Final = (
     ModelColumn(
         "meta_hash",
         "TEXT",
-        "SHA-256 of the meaningful columns; a sync compares it to find changes.",
+        "SHA-256 of the columns that a sync compares to find changes.",
         listed=True,
         shown=False,
     ),
@@ -154,19 +159,21 @@ PROVIDER_MODEL_COLUMNS: Final = (
     ModelColumn(
         "renamed_from",
         "TEXT",
-        "The id the same model had before, by name or by metadata; its first_seen_at was taken over. NULL if unknown.",
+        "The model's earlier id, recognised by its name or metadata; first_seen_at is taken over from it. NULL if "
+        "there is none.",
         nullable=True,
     ),
     ModelColumn(
         "renamed_to",
         "TEXT",
-        "The id the same model was listed by when this one was listed no more; NULL if there was none.",
+        "The id under which the model was listed after this one disappeared; NULL if there is none.",
         nullable=True,
     ),
     ModelColumn(
         "overridden_fields",
         "ARRAY",
-        "The fields whose values people set: columns, or keys as capabilities.NAME and metadata_json.NAME; sorted.",
+        "Fields whose values overrides set, sorted: a column, capabilities.NAME, prices.COMPONENT or "
+        "metadata_json.NAME.",
         default="'{}'::text[]",
     ),
 )

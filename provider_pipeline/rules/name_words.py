@@ -193,6 +193,7 @@ _SIZE: Final = re.compile(r"(?:\d+x)?\d+(?:\.\d+)?[bm]$")
 _VERSION: Final = re.compile(r"[a-z]?\d+(?:\.\d+)*[a-z]?$")
 _WITH_V: Final = re.compile(r"v\d")
 _BESIDE_SIZE: Final = re.compile(r"a\d.*b|\d+[ek]")
+_YEAR: Final = re.compile(r"2[3-9]$")
 _UNPOINTED: Final = re.compile(r"([a-z]?)(\d)(\d)$")
 
 
@@ -244,6 +245,9 @@ def with_version_point(family: Family, kept: list[str]) -> list[str]:
         if is_version(word):
             unpointed = _UNPOINTED.match(word)
             if unpointed is None or unpointed[2] == "0":
+                break
+            # Where names have dates rather than versions, two digits that can be a year are one (`mistral-large-26`).
+            if family.is_undated and not family.is_glued and _YEAR.match(word):
                 break
             kept[place] = f"{unpointed[1]}{unpointed[2]}.{unpointed[3]}"
             return with_points("-".join(kept)).split("-")

@@ -74,6 +74,6 @@ def test_the_documented_limits_are_the_real_ones():
         f"| {DRAIN_SECONDS} s | closed |",
         f"| {chosen.unread_seconds} s | closed |",
         f"| {MAX_CONNECTIONS}; ",
-        f", {MAX_MEMBERS} members of its own",
+        f", {MAX_MEMBERS} members in the outermost object",
     ):
         assert told in page

@@ -35,6 +35,7 @@ MIGRATIONS = [
     "0033_models_of_a_purpose",
     "0034_samples_in_views",
     "0035_samples_in_the_past",
+    "0036_clearer_comments",
 ]
 
 

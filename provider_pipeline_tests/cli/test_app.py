@@ -170,6 +170,28 @@ def test_a_name_that_does_not_exist_ends_every_command_alike(run: CommandLine, a
         assert (ended.code, ended.out) == (2, ""), command
 
 
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (("providers", "list"), "there are no providers yet; next: provider-pipeline providers add"),
+        (("providers", "acceptances"), "no held listing was accepted"),
+        (("providers", "check", "--all"), "no provider is enabled; add one with: provider-pipeline providers add"),
+        (("sync", "--all"), "no provider is enabled; add one with: provider-pipeline providers add"),
+        (("tasks",), "no RULE_GEN task is open"),
+        (("tasks", "list", "--all"), "there are no RULE_GEN tasks yet"),
+        (("rules", "trial", "status"), "there are no trials yet"),
+        (("raw", "list"), "no response is stored"),
+        (("tokens", "list"), "there are no tokens yet; next: provider-pipeline tokens create NAME"),
+        (("notifications",), "there are no notifications yet"),
+        (("notifications", "--undelivered"), "no notification is undelivered"),
+    ],
+)
+@pytest.mark.usefixtures("fleet")
+def test_an_empty_list_is_one_line_and_no_table_without_rows(run: CommandLine, command: tuple[str, ...], told: str):
+    shown = run(*command)
+    assert (shown.code, shown.out, shown.err) == (0, "", f"{told}\n")
+
+
 def test_a_key_in_place_of_its_variables_name_is_explained_and_not_repeated(run: CommandLine):
     key = "sk-" + "aB3dE5fG7h" * 3
     refused = run("providers", "add", "bolt", "--base-url", "https://bolt.example", "--key-env", key)

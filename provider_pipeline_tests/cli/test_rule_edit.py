@@ -134,6 +134,21 @@ def test_without_a_terminal_or_yes_nothing_is_done(run: CommandLine, wrong: Flee
     assert len(run("rules", "versions", "acme", "--json").json) == 1
 
 
+def test_a_change_that_fails_a_gate_says_that_yes_only_stores_it_for_review(run: CommandLine, wrong: Fleet):
+    tried = run("rules", "set", "acme", "fields.max_output_tokens=caps.absent")
+    assert (tried.code, tried.err.splitlines()[-1]) == (
+        1,
+        "nothing was done; to store it for review without being asked, give --yes",
+    )
+    assert len(run("rules", "versions", "acme", "--json").json) == 1
+
+
+def test_a_change_that_alters_no_value_says_so(run: CommandLine, wrong: Fleet):
+    tried = run("rules", "set", "acme", "fields.colour=caps.absent")
+    assert "no value would differ" in tried.err
+    assert "gained" not in tried.out
+
+
 def test_at_a_terminal_one_is_asked(run: CommandLine, wrong: Fleet):
     asked = ("rules", "set", "acme", "fields.max_output_tokens=caps.reply")
     shown = at_a_terminal(run, *asked, types="y\n", columns=80)

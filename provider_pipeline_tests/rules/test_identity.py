@@ -228,6 +228,18 @@ def test_a_date_does_not_change_the_model_and_is_its_snapshot(model_id: str, day
     assert (dated.id, dated.snapshot) == (_id(model_id), day)
 
 
+@pytest.mark.parametrize("model_id", ["codestral-26", "mistral-large-25", "devstral-small-26", "voxtral-24"])
+def test_two_digits_that_are_a_year_are_no_version(model_id: str):
+    assert _id(model_id) == f"mistral/{model_id}"
+
+
+@pytest.mark.parametrize(
+    ("model_id", "same"), [("qwen-25-7b", "qwen-2.5-7b"), ("gpt-41", "gpt-4.1"), ("claude-opus-41", "claude-opus-4.1")]
+)
+def test_two_digits_are_a_version_where_names_have_versions(model_id: str, same: str):
+    assert _id(model_id) == _id(same)
+
+
 @given(PLAIN, st.sampled_from([":free", "-fp8", "-awq", "-nvfp4", ":batch", "-maas", "-tee"]))
 def test_packing_and_price_tier_are_variants_of_the_model(model_id: str, ending: str):
     offer = canonical_of(model_id + ending)

@@ -18,6 +18,7 @@ from provider_pipeline.rules.generation.capability_rules import (
 )
 from provider_pipeline.rules.generation.field_choices import currency_issue, unread_fields, unread_issue
 from provider_pipeline.rules.generation.fieldmap import field_map
+from provider_pipeline.rules.generation.identifiers import likely_id, null_id
 from provider_pipeline.rules.generation.pagination import infer_pagination
 from provider_pipeline.rules.generation.samples import (
     TEXTS_PENALTY,
@@ -44,6 +45,9 @@ CONFIDENT: Final = 0.5
 _CERTAIN_SCORE: Final = 0.75
 _RIVAL_DOUBT: Final = 0.51
 _NO_SIGN: Final = 0.45
+_RIVAL_ID: Final = 0.6
+_LIKELY_ID: Final = 0.49
+_NUMBERED: Final = 0.8
 _SHOWN_CANDIDATES: Final = 8
 _SHOWN_IDS: Final = 4
 
@@ -265,17 +269,33 @@ def _confidence(
         )
     first, *further = listing.ids
     rivals = [choice for choice in further if choice.score >= 0.95 * first.score]
-    if any(set(choice.values) != set(first.values) for choice in rivals):
-        confidence *= 0.6
+    likely, doubt = likely_id(first, further), _LIKELY_ID
+    if likely is None and any(set(choice.values) != set(first.values) for choice in rivals):
+        likely, doubt = rivals[0], _RIVAL_ID
+    if likely is not None:
+        confidence *= doubt
         issues.append(
             _ambiguous(
-                f"two fields could be the id: {first.expression} and {rivals[0].expression}",
+                f"two fields could be the id: {first.expression} and {likely.expression}",
                 expected="one field that callers pass to the API",
-                actual=f"scores {first.score:.2f} and {rivals[0].score:.2f}",
-                sample=rivals[0].values,
+                actual=f"scores {first.score:.2f} and {likely.score:.2f}",
+                sample=likely.values,
                 recovery="Check which of the two the provider's API takes, and put it into the rule's fields.id.",
             )
         )
+    if (empty := null_id(listing.items, first)) is not None:
+        confidence *= _LIKELY_ID
+        issues.append(
+            _ambiguous(
+                f"the field {empty} is null in every item, and {first.expression} was taken for the id",
+                expected="ids in the field that is named for them",
+                actual=f"the names in {first.expression}",
+                sample=first.values,
+                recovery="Check the answer: a provider whose ids are null may be in trouble.",
+            )
+        )
+    if first.id_type == "integer":
+        confidence *= _NUMBERED
     confidence = round(confidence, 3)
     if confidence < CONFIDENT and not issues:
         issues.append(

@@ -9,7 +9,7 @@ from typing import Any, Final
 from provider_pipeline.rules.generation.shape import Column, Shape
 from provider_pipeline.rules.ids import MAX_ID_LENGTH, is_opaque, named_family
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.language import quote_key, snake, words_of
+from provider_pipeline.rules.language import quote_key, snake, squashed, words_of
 from provider_pipeline.rules.values import is_integer
 
 _UNKNOWN_KEY_WEIGHT: Final = 0.15
@@ -20,6 +20,15 @@ _MAX_COMPOSITES: Final = 12
 _OWNED: Final = 1.06
 _REPEATED_NAMES: Final = 0.75
 _RESTATED: Final = 0.95
+_VERSIONED_KEY: Final = 0.95
+_QUALIFIED_ID: Final = 0.8
+_SURE_KEY: Final = 0.95
+_CLEAR_KEY: Final = 0.86
+_WEAK_KEY: Final = 0.5
+_LIKENESS: Final = 0.95
+_OWN_PREFIX: Final = 0.25
+_OWNERS_TELL: Final = 0.5
+_VERSION = re.compile(r"v\d+[a-z]?\Z")
 _NAME = re.compile(r"[^\s,;{}\"]+\Z")
 
 
@@ -73,13 +82,21 @@ def _key_weight(column: Column) -> float:
     data = read_table("selection.toml")
     key = column.path[-1]
     literally = key.startswith("_")  # `_key` and `_label` are written by selectors
-    weight = data["ids"].get(key if literally else column.leaf)
-    if weight is None:
-        words = {key} if literally else set(words_of(key))
-        fitting = [row["weight"] for row in data["id_words"] if all(words & set(row_words) for row_words in row["all"])]
-        weight = max(fitting, default=_UNKNOWN_KEY_WEIGHT)
+    weight = float(data["ids"].get(key, _UNKNOWN_KEY_WEIGHT)) if literally else _words_weight(words_of(key))
     foreign = any(snake(parent) not in data["id_parents"]["names"] for parent in column.path[:-1])
-    return float(weight) * (float(data["id_parents"]["other"]) if foreign else 1.0)
+    return weight * (float(data["id_parents"]["other"]) if foreign else 1.0)
+
+
+def _words_weight(words: tuple[str, ...]) -> float:
+    """How likely a key of these words is the model's id, wherever it is."""
+    data = read_table("selection.toml")
+    if (weight := data["ids"].get("_".join(words))) is not None:
+        return float(weight)
+    if len(words) > 1 and _VERSION.match(words[-1]):
+        return _VERSIONED_KEY * _words_weight(words[:-1])
+    fitting = [row["weight"] for row in data["id_words"] if all(set(words) & set(each) for each in row["all"])]
+    # `id_text` is a form of the id; `text_id` is the id of a text.
+    return float(max([*fitting, *([_QUALIFIED_ID] if words[:1] == ("id",) else [])], default=_UNKNOWN_KEY_WEIGHT))
 
 
 def _choice(
@@ -206,13 +223,72 @@ def owned_choice(choice: IdChoice, shape: Shape, owners: Sequence[str]) -> IdCho
         if telling is None:
             return None
         expression, names = telling.expression, telling.by_owner
-    texts = {at: f"{names[at]}/{text}" for at, text in _texts_of(ids).items()}
-    if len(set(names.values())) < 2 or all(text.startswith(f"{names[at]}/") for at, text in _texts_of(ids).items()):
+    plain = _texts_of(ids)
+    texts = {at: f"{names[at]}/{text}" for at, text in plain.items()}
+    if len(set(names.values())) < 2 or all(text.startswith(f"{names[at]}/") for at, text in plain.items()):
+        return None
+    if not restated and not _explains_repeats(plain, names):
         return None
     values = tuple(texts[position] for position in sorted(texts))
     reasons = {**choice.reasons, "owner": expression, "unique": round(len(set(values)) / len(values), 4)}
     joined = f"join('/', [{expression}, {choice.expression}])"
     return IdChoice(joined, "string", round(_OWNED * choice.score, 6), reasons, values, choice.depth)
+
+
+def _explains_repeats(texts: Mapping[int, str], owners: Mapping[int, str]) -> bool:
+    """Whether ids repeat because each owner has models of its own, which are not named after it."""
+    named_after = sum(squashed(text).startswith(squashed(owners[at])) for at, text in texts.items())
+    told_apart = len({(owners[at], text) for at, text in texts.items()}) - len(set(texts.values()))
+    repeats = len(texts) - len(set(texts.values()))
+    return named_after < _OWN_PREFIX * len(texts) and told_apart >= _OWNERS_TELL * repeats
+
+
+def likely_id(chosen: IdChoice, others: Sequence[IdChoice]) -> IdChoice | None:
+    """Another field that could as well be the id, for all that its key and its texts say; None if there is none.
+
+    Its texts look as much like ids as the chosen ones and differ from them. Either its key speaks more for it, and it
+    was left for its repeats; or nothing is known of its key, it tells as many models apart, and the chosen key is also
+    one of display names. A maker in front of an id is doubtful, because callers seldom send it.
+    """
+    table = read_table("selection.toml")
+    if (owner := chosen.reasons.get("owner")) is not None:
+        plain = (each for each in others if chosen.expression.endswith(f", {each.expression}])"))
+        return next(plain, None) if snake(owner.split(".")[-1]) in table["owned"]["makers"] else None
+    if chosen.reasons["name"] >= _SURE_KEY or chosen.id_type != "string":
+        return None
+    distinct = len(set(chosen.values))
+    for other in others:
+        if set(other.values) == set(chosen.values) or other.reasons["fill"] < _LIKENESS * chosen.reasons["fill"]:
+            continue
+        stronger = other.reasons["name"] > chosen.reasons["name"]
+        if other.id_type == "integer":
+            if stronger and chosen.reasons["name"] < _CLEAR_KEY and distinct < len(chosen.values):
+                return other
+            continue
+        signs = ("form", "known") if chosen.reasons["name"] > _WEAK_KEY else ("form",)
+        if any(other.reasons[sign] < _LIKENESS * chosen.reasons[sign] for sign in signs):
+            continue
+        tells = len(set(other.values)) >= distinct and other.depth <= chosen.depth
+        weak = chosen.reasons["name"] < _CLEAR_KEY or len(set(other.values)) > distinct
+        unknown = other.reasons["name"] == _UNKNOWN_KEY_WEIGHT
+        if stronger or (
+            tells and weak and unknown and not set(words_of(other.expression)) & set(table["id_others"]["words"])
+        ):
+            return other
+    return None
+
+
+def null_id(items: Sequence[Any], chosen: IdChoice) -> str | None:
+    """A key that is surely the id's, and null in every item, if another was chosen; None if there is none."""
+    if chosen.reasons["name"] >= _SURE_KEY:
+        return None
+    table = read_table("selection.toml")["ids"]
+    empty = dict[str, bool]()
+    for item in items[:_SAMPLE]:
+        for key, value in item.items() if isinstance(item, dict) else ():
+            if table.get(snake(key), 0) >= _SURE_KEY:
+                empty[key] = empty.get(key, True) and value is None
+    return next((key for key, is_empty in empty.items() if is_empty), None)
 
 
 def _texts_of(ids: Column) -> dict[int, str]:

@@ -192,7 +192,7 @@ SLOW: Final = (
     ),
     Behaviour(
         "drip-chunk-size",
-        "Sends the size of a chunk, digit by digit, without end.",
+        "Sends a chunk size digit by digit, without end.",
         _drips(CHUNKED, b"1"),
         ListingUnreadableError,
         LATE,

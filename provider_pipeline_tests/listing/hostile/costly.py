@@ -71,10 +71,14 @@ _FLOATS: Final = many(b"1e5", first=b'"\\ud800"')
 
 COSTLY: Final = (
     _page("hundred-levels", "lists in lists, a hundred levels deep.", many(b"[" * 98 + b"]" * 98, containers=98)),
-    _page("hundred-levels-of-objects", "the same of objects.", many(b'{"":' * 98 + b"1" + b"}" * 98, containers=98)),
+    _page(
+        "hundred-levels-of-objects",
+        "objects in objects, a hundred levels deep.",
+        many(b'{"":' * 98 + b"1" + b"}" * 98, containers=98),
+    ),
     _page(
         "hundred-levels-in-utf-16",
-        "the same of lists, in UTF-16.",
+        "lists in lists, a hundred levels deep, in UTF-16.",
         many(b"[" * 98 + b"]" * 98, containers=98),
         encoding="utf-16",
     ),
@@ -103,8 +107,8 @@ COSTLY: Final = (
         "a lone surrogate among many objects.",
         many(b'{"a":1}', containers=1, first=b'"\\ud800"'),
     ),
-    _page("numbers-in-short", "numbers that are longer when they are written out.", many(b"1e5")),
-    _page("numbers-and-half-a-character", "the same, with a lone surrogate.", _FLOATS),
+    _page("numbers-in-short", "numbers such as 1e5, which are longer when written out.", many(b"1e5")),
+    _page("numbers-and-half-a-character", "numbers such as 1e5 and a lone surrogate.", _FLOATS),
     _page("long-integers", "integers of thousands of digits.", many(b"9" * 4_300)),
     _page(
         "hundreds-of-long-integers",
@@ -125,8 +129,8 @@ COSTLY: Final = (
         pagination=NEXT,
     ),
     Behaviour(
-        "items-that-are-none",
-        "Lists tens of thousands of numbers on each page, in some hundred bytes.",
+        "numbers-for-items",
+        "Lists tens of thousands of numbers instead of models on each page, in a few hundred bytes.",
         _lists_numbers,
         ListingUnreadableError,
         TOO_LONG,

@@ -139,13 +139,13 @@ DISGUISES: Final = (
     ),
     Behaviour(
         "key-in-json-in-json",
-        "Has the key in a JSON text in a JSON text.",
+        "Sends the key in a JSON text inside another JSON text.",
         sends(answer(encoded(whole(config=encoded({"again": encoded({"key": KEY}).decode()}).decode())))),
         "synced",
     ),
     Behaviour(
         "key-in-letters-escaped-twice",
-        "Has the key in a JSON text in a JSON text, each character escaped.",
+        "Sends the key in a JSON text inside another JSON text, each character escaped.",
         sends(answer(encoded(whole(config=f'{{"key": "{ESCAPED}"}}')))),
         "synced",
     ),

@@ -17,12 +17,15 @@ _HEAD: Final = """# What a hostile provider can do
 a sync against every one of them, for a provider that had rows before, and check that:
 
 - The sync ends with the outcome below, in bounded time and memory, and leaves no thread behind.
-- Its thread takes at most two seconds of processor time more than its deadline.
+- The sync's thread takes at most its deadline plus two seconds of processor time.
 - Unless the outcome is `synced`, no row of the provider is touched.
 - A `RULE_GEN` task is opened only if a complete listing came and the rule does not fit it (`RuleValidationError`).
 - No other host gets a request.
 - Neither the provider's key nor other people's keys that it lists are in any table, log, event, error or traceback. (A
   provider that hides its own key, reversed or encrypted, is beyond this.)
+
+"Requests" is how many the provider gets: "some" where that depends on timing. Of the error text, only the part that the
+tests look for is shown.
 
 This page is generated from the tests' table: `{command}`.
 """

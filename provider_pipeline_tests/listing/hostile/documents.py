@@ -81,7 +81,7 @@ NOT_JSON: Final = (
 ODD_JSON: Final = (
     _body("byte-order-mark", "Begins with a byte-order mark.", b"\xef\xbb\xbf" + GOOD, "synced"),
     _body("utf-16", "Sends UTF-16.", GOOD.decode().encode("utf-16"), "synced"),
-    _body("wrong-content-type", "Calls its JSON a picture.", GOOD, "synced", kind="image/png"),
+    _body("wrong-content-type", "Sends JSON with the content type of an image.", GOOD, "synced", kind="image/png"),
     _body(
         "no-content-type",
         "Sends no content type.",
@@ -146,7 +146,7 @@ ODD_JSON: Final = (
         "cannot be stored",
     ),
     _body(
-        "lone-surrogate-in-what-is-not-read",
+        "lone-surrogate-in-an-unread-field",
         "Sends a lone surrogate in a field that no rule reads.",
         _with('"description": "half \\ud800"'),
         "synced",
@@ -165,7 +165,7 @@ ODD_JSON: Final = (
         "synced",
     ),
     _body(
-        "nul-in-what-is-not-read",
+        "nul-in-an-unread-field",
         "Sends an escaped NUL in a field that no rule reads.",
         _with('"description": "a\\u0000b"'),
         "synced",
@@ -252,7 +252,7 @@ NO_LISTING: Final = (
     ),
     Behaviour(
         "hundreds-of-new-models",
-        "Lists hundreds of models beside those it listed before.",
+        "Lists hundreds of new models, and all that it listed before.",
         says(whole(data=items(*MODELS, *(f"llama-{number}" for number in range(400))))),
         RuleValidationError,
         "the listing has 410 models, the last accepted listing had 10",

@@ -224,7 +224,7 @@ THIRD_OF_FIVE: Final = (
     ),
     Behaviour(
         "third-page-empty",
-        "Sends no model on the third of five pages and goes on, as servers do that filter each page.",
+        "Sends no model on the third of five pages and goes on, as a server does that filters each page.",
         _fails_at_third(says({"data": [], "next_page_token": "4"})),
         "synced",
         asked=5,
@@ -254,7 +254,7 @@ TOTALS: Final = (
     ),
     Behaviour(
         "total-too-low",
-        "Announces fewer models than its first page brings.",
+        "Announces fewer models than its first page has.",
         _offsets(3),
         ListingUnreadableError,
         "announces a total of 3 items, but 5 came",
@@ -279,7 +279,7 @@ TOTALS: Final = (
     ),
     Behaviour(
         "total-of-an-unpaged-listing",
-        "Announces more models than the only page brings.",
+        "Announces more models than its only page has.",
         says(whole(total=900)),
         RuleValidationError,
         "900",

@@ -126,7 +126,7 @@ WAITS: Final = (
     ),
     Behaviour(
         "retry-after-ms",
-        "Answers 429 and asks to wait for milliseconds, in a header of its own.",
+        "Answers 429 and states the wait in milliseconds, in `retry-after-ms`.",
         _asks_to_wait(lambda: "86400\r\nRetry-After-Ms: 200", at_least=0.15),
         "synced",
         asked=2,

@@ -44,7 +44,7 @@ tiers.
 - **The currency** is the one in the amount's own text (`2.50 EUR`, `€2.50`), else the one named nearest to the price,
   else around the models, else by the price's name or unit, else by `currency` in the
   [provider's file](provider-files.md), else USD. An issue `other_currency` says where it is not USD. An unknown
-  currency (credits, tokens of a chain) gives no price, nor does a text that contradicts its item.
+  currency (credits, tokens of a chain) gives no price, nor does an amount whose own currency contradicts the item's.
 - **Zero** means free where text tokens are billed, unless the model also has a price by the hour. Elsewhere it means
   "does not apply", and a price that is zero for every model is a placeholder.
 
@@ -547,7 +547,9 @@ FORMS: Final = (
         _YUAN,
     ),
     Form(
-        "a sign of several currencies in the unit", {"pricing": {"input": 18, "output": 72, "unit": "¥/1M tokens"}}, ""
+        "a sign that several currencies share, in the unit",
+        {"pricing": {"input": 18, "output": 72, "unit": "¥/1M tokens"}},
+        "",
     ),
     Form(
         "no currency in the unit",
@@ -770,14 +772,14 @@ FORMS: Final = (
         {"input_price": "EUR 2.5 / 1M tokens", "output_price": "EUR 10 / 1M tokens"},
         _EUROS,
     ),
-    Form("texts with a sign of several currencies", {"pricing": {"input": "¥18", "output": "¥72"}}, ""),
+    Form("texts with a sign that several currencies share", {"pricing": {"input": "¥18", "output": "¥72"}}, ""),
     Form(
         "texts against the currency beside them",
         {"pricing": {"currency": "USD", "input": "€2.50", "output": "€10"}},
         "",
     ),
     Form(
-        "tiers of which the upper end is stated",
+        "tiers with only their upper end stated",
         {"pricing": [{"up_to": 200000, "input": 2.5, "output": 10}, {"input": 5, "output": 15}]},
         _TIERED,
     ),
@@ -811,7 +813,9 @@ FORMS: Final = (
         {"quota_type": "0", "model_ratio": "1.25", "model_price": "0", "completion_ratio": "4"},
         _PLAIN,
     ),
-    Form("video by resolution, of no unit", {"price_by_resolution": {"720p": 0.1, "1080p": 0.2}}, "", model="veo-3"),
+    Form(
+        "video by resolution, without a unit", {"price_by_resolution": {"720p": 0.1, "1080p": 0.2}}, "", model="veo-3"
+    ),
 )
 
 

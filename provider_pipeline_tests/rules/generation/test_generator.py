@@ -161,6 +161,17 @@ CLEAR = {
     "two providers": {"acme": {"models": {"gpt-4o": {"limit": 1}}}, "zeta": {"models": {"o3": {"limit": 2}}}},
     "one model": {"data": [{"id": "llama-3-8b", "object": "model", "owned_by": "me"}]},
     "deployments": {"data": [{"model_name": "gpt-4o", "info": {"id": f"{n:032x}", "mode": "chat"}} for n in range(9)]},
+    "aliases beside the models behind them": {
+        "data": [
+            {"model_name": name, "model_info": {"key": key, "mode": "chat"}}
+            for name, key in (("gpt-4o", "gpt-4o-mini"), ("gpt-4o", "gpt-4.1"), ("gpt-5", "gpt-5"), ("o3", "o3"))
+        ]
+    },
+    "a versioned key": {"data": [{"id_v2": name, "name": name.upper()} for name in ("gpt-4o", "o3", "gpt-5")]},
+    "names beside numbers": {"data": [{"id": n, "name": name} for n, name in enumerate(("gpt-4o", "o3", "gpt-5"))]},
+    "names beside repositories": {
+        "items": [{"name": name, "huggingface_repo_id": f"acme/{name}-gguf"} for name in ("qwen3-8b", "gpt-oss-20b")]
+    },
 }
 DOUBTFUL = {
     "users": {"users": [{"id": "u1", "name": "Ann", "email": "a@x"}, {"id": "u2", "name": "Bob", "email": "b@x"}]},
@@ -171,6 +182,30 @@ DOUBTFUL = {
     "data sets": {"data": [{"id": "squad", "description": "x"}, {"id": "mnli", "description": "y"}]},
     "products": [{"id": 1, "title": "Chair", "price": 3}, {"id": 2, "title": "Table", "price": 4}],
     "health": {"status": "ok", "checks": {"db": {"ok": True, "ms": 3}, "cache": {"ok": True, "ms": 1}}},
+    "null ids": {"data": [{"id": None, "name": name, "context_length": 8192} for name in ("gpt-4o", "o3", "gpt-5")]},
+    "ids that are only numbers": {"data": [{"id": n, "context_length": 8192 * n} for n in range(1, 9)]},
+    "ids under a strange word": {
+        "data": [{"zorb": f"acme/{name}", "name": name, "context_length": 8192} for name in ("gpt-4o", "o3", "gpt-5")]
+    },
+    "ids that repeat beside names that do not": {
+        "data": [
+            {"id": name, "name": f"{name}{kind}", "context_length": 8192}
+            for name in ("gpt-4o", "gpt-5", "claude-opus-4-5")
+            for kind in ("", "-free", "-fast")
+        ]
+    },
+    "names that repeat beside numbers that do not": {
+        "data": [
+            {"id": n, "slug": name, "context_length": n} for n, name in enumerate(("gpt-4o", "gpt-4o", "gpt-5"), 1)
+        ]
+    },
+    "a maker before ids that several share": {
+        "data": [
+            {"id": name, "owned_by": owner, "context_length": size}
+            for name in ("gpt-4o", "gpt-5")
+            for owner, size in (("acme", 128000), ("zeta", 8192))
+        ]
+    },
     "a list left unread": {
         "chat": {
             "acme": {"gpt-4o": {"context_length": 1, "cost": {"input": 1}}, "o3": {"context_length": 2, "cost": {}}},

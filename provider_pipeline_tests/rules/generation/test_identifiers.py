@@ -53,3 +53,34 @@ def test_a_handle_with_the_provider_in_front_is_what_callers_send():
 @pytest.mark.parametrize(("key", "ids"), [("EndpointName", ["llama-3-8b", "fraud"]), ("air", ["acme:1@2", "acme:3@4"])])
 def test_an_endpoints_name_and_a_resource_name_are_ids_beside_a_title(key, ids):
     assert set(rows_of([{key: text, "name": f"The {text}", "version": "1"} for text in ids])) == set(ids)
+
+
+@pytest.mark.parametrize("key", ["id_v2", "idV3", "modelId_v2x", "id_text"])
+def test_a_version_or_a_form_behind_the_word_id_changes_no_meaning(key):
+    assert set(rows_of([{key: name, "name": name.split("/")[1], "object": "model"} for name in NAMES])) == set(NAMES)
+
+
+def test_a_word_before_the_word_id_makes_it_the_id_of_something_else():
+    assert set(rows_of([{"licence_id": f"l/{n}", "name": name} for n, name in enumerate(NAMES)])) == set(NAMES)
+
+
+def test_an_owner_is_put_before_ids_only_where_it_explains_their_repeats():
+    named_after = [
+        {"id": f"acme.{name}", "provider": owner, "context_length": size}
+        for name in ("gpt-4o", "gpt-5")
+        for owner, size in (("Acme", 128000), ("Zeta", 8192))
+    ]
+    assert set(rows_of(named_after)) == {"acme.gpt-4o", "acme.gpt-5"}
+    repeated = [
+        {"id": name, "provider": owner, "context_length": size}
+        for name, owner in (("gpt-4o", "acme"), ("gpt-5", "zeta"), ("o3", "acme"))
+        for size in (128000, 8192)
+    ]
+    repeated.append({"id": "gpt-4o", "provider": "zeta", "context_length": 8192})
+    assert set(rows_of(repeated)) == {"gpt-4o", "gpt-5", "o3"}
+    explained = [
+        {"id": name, "provider": owner, "context_length": size}
+        for name in ("gpt-4o", "gpt-5")
+        for owner, size in (("acme", 128000), ("zeta", 8192))
+    ]
+    assert set(rows_of(explained)) == {"acme/gpt-4o", "zeta/gpt-4o", "acme/gpt-5", "zeta/gpt-5"}

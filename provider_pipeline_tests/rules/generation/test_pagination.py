@@ -78,7 +78,8 @@ def test_a_pagination_that_cannot_be_followed_is_refused(document):
 
 
 def test_a_field_that_a_pagination_does_not_have_is_named_with_those_that_it_has():
-    with pytest.raises(InvalidRuleError, match=r"offset\.limit: .* of offset there are limit_param, more, param, total"):
+    named = r"offset\.limit: .* of offset there are limit_param, more, param, total"
+    with pytest.raises(InvalidRuleError, match=named):
         parse_pagination({"type": "offset", "param": "skip", "limit": 10, "total": "total"})
 
 
