@@ -135,7 +135,7 @@ def _take_path(reading: _Reading) -> None:
     """Keep the last part of a path that names a model; note its owner and how it is served."""
     if "/" not in reading.text and "\\" not in reading.text and "::" not in reading.text:
         return
-    reading.is_of_weights = not words().hubs.isdisjoint(reading.text.split("/"))
+    reading.is_of_weights = not words().hubs.isdisjoint(reading.text.replace(":", "/").split("/"))
     text = bare_wrapper(reading.text)
     if "::" in text:
         text = text.rsplit("::", 1)[1]

@@ -193,6 +193,7 @@ def test_case_does_not_change_the_model(model_id: str, change):
     assert _id(change(model_id)) == _id(model_id)
 
 
+@example("meta-llama/Llama-3.1-8B", "openrouter/hf:")
 @given(
     PLAIN,
     st.lists(
