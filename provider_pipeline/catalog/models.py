@@ -57,11 +57,9 @@ def earlier_selves(session: Session, listings: Sequence[ListedHashes]) -> list[S
         For each listing, by model id, without models known to be unchanged in both. Overridden values count as unknown:
         they are not what was listed.
     """
-    wanted = {
-        "provider_ids": [each.provider_id for each in listings],
-        "hashes": [orjson.dumps(dict(each.hashes)).decode() for each in listings],
-        "since": [each.since for each in listings],
-    }
+    # One JSON document: the driver escapes each quote of a text in an array by itself, a 25th of a changed sync.
+    document = [{**vars(each), "hashes": dict(each.hashes)} for each in listings]
+    wanted = {"provider_ids": [each.provider_id for each in listings], "listings": orjson.dumps(document).decode()}
     found = session.execute(statement("find_differing"), wanted).mappings().all()
     since = {each.provider_id: each.since for each in listings}
     changed = [(row["provider_id"], row["model_id"]) for row in found if row["has_changed_since"]]

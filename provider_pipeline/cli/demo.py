@@ -137,7 +137,7 @@ def _closing(result: _Result, listings: Path | None) -> Iterator[str]:
     models = sum(summary["models"] for summary in result.summaries if summary["status"] == "synced")
     yield f"{synced} of {len(result.summaries)} providers are synced, {models} models."
     if listings is None and result.as_expected and synced < len(result.summaries):
-        yield "The others are broken on purpose: their rows are as they were before."
+        yield "The others are broken on purpose: none of their rows was touched."
     yield "These are sample providers in the demo's own catalogue; yours has none of them."
     if CHECKOUT and listings is None:
         command = "make demo-ui"
