@@ -45,9 +45,21 @@ def test_eight_characters_of_either_end_count_as_a_part() -> None:
         assert spans_in_text(f"<{part}>".encode(), [SECRET], parts=False) == []
 
 
-def test_only_the_surroundings_of_suspicious_places_are_searched() -> None:
-    content = KEY.encode() + b" " * 10_000 + KEY.encode()
-    assert spans_in_body(content, [SECRET], [(0, 4)]) == [(0, len(KEY))]
+def test_a_secret_is_found_wherever_its_own_letters_stand() -> None:
+    content = KEY.encode() + b" " * 10_000 + KEY.upper().encode()
+    assert spans_in_body(content, [SECRET], []) == [(0, len(KEY)), (len(content) - len(KEY), len(content))]
+
+
+def test_a_secret_with_its_letters_escaped_is_found_only_near_a_suspicious_place() -> None:
+    escaped = "".join(f"%{ord(letter):02x}" for letter in KEY).encode()
+    content = escaped + b" " * 10_000 + escaped
+    assert spans_in_body(content, [SECRET], [(0, 3)]) == [(0, len(escaped))]
+
+
+def test_a_body_that_repeats_a_part_of_the_secret_too_often_is_refused() -> None:
+    run = max(SECRET.runs, key=len)
+    with pytest.raises(ListingUnreadableError, match="texts that may be secrets"):
+        spans_in_body((run + b" ") * (MAX_SUSPICIONS + 1), [SECRET], [])
 
 
 def test_a_body_with_too_many_escapes_near_suspicious_places_is_refused() -> None:
