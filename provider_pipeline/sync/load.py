@@ -116,7 +116,11 @@ def load_listings(
     done = {each.slug for each in loaded}
     # An unchanged listing that is not done was: another sync of its provider ended meanwhile.
     rest = [read_again(session, each) if each.is_unchanged else each for each in listings if each.plan.slug not in done]
-    return loaded + (_load_rest(session, rest, locks, keep=keep, now=clock(), waiting=waiting) if rest else [])
+    if not rest:
+        return loaded
+    rest = judged(session, rest)
+    session.rollback()  # the verdicts took processor time; the locks are only held while rows are written
+    return loaded + _load_rest(session, rest, locks, keep=keep, now=clock(), waiting=waiting)
 
 
 def _load_unchanged(
@@ -154,8 +158,7 @@ def _load_rest(
     # Until the commit, these providers' leases cannot be taken over nor their active rules replaced.
     locked = locks.lock_providers(session, [each.plan.provider.id for each in listings], waiting=waiting)
     lost = [_lost(session, each) for each in listings if each.plan.provider.id not in locked] if waiting else []
-    ours = judged(session, [each for each in listings if each.plan.provider.id in locked])
-    ours = _with_active_rules(session, ours, keep=keep)
+    ours = _with_active_rules(session, [each for each in listings if each.plan.provider.id in locked], keep=keep)
     complete = [each for each in ours if each.error is None]
     raws = catalog.raw_responses.store_many(
         session,

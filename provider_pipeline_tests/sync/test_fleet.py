@@ -18,6 +18,7 @@ from werkzeug import Request, Response
 from provider_pipeline import catalog
 from provider_pipeline.errors import CatalogError, ProviderPipelineError, RuleReplacedError, UnknownProviderError
 from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.rules.judge import ListingJudge, Verdict
 from provider_pipeline.sync.extract import ExtractedListing, extract_listing
 from provider_pipeline.sync.fleet import attempt_many
 from provider_pipeline.sync.load import load_listings
@@ -316,6 +317,23 @@ def test_back_pressure_limits_the_unwritten_listings(fleet: Fleet, monkeypatch: 
             assert len(fleet.server.log) <= 8
             session.rollback()
             assert {outcome.status for outcome in syncing.result()} == {"synced"}
+
+
+def test_no_provider_is_locked_while_its_listing_is_judged(trees: Fleet, monkeypatch: pytest.MonkeyPatch):
+    judged = []
+    verdict = ListingJudge.verdict
+
+    def judge(self: ListingJudge) -> Verdict:
+        run_sql(trees, f"SELECT FROM provider WHERE id = {self.history.asked({}).provider_id} FOR UPDATE NOWAIT")
+        judged.append(self)
+        return verdict(self)
+
+    sync_all(trees)
+    for slug in SLUGS:
+        trees.serve(slug, listing(*CHAT_MODELS, context_length=256_000))
+    monkeypatch.setattr(ListingJudge, "verdict", judge)
+    sync_all(trees)
+    assert len(judged) == len(SLUGS)
 
 
 def test_a_lost_database_fails_every_provider_and_raises_nothing(trees: Fleet):
