@@ -35,7 +35,7 @@ def test_every_view_with_a_providers_short_name_has_the_mark_and_a_comment_on_it
         """)
     ).all()
     assert {view for view, _ in marks} == set(VIEWS)
-    assert {comment for _, comment in marks} == {"Whether the provider is one of the demo's."}
+    assert {comment for _, comment in marks} == {"Whether the provider is a sample provider of the demo."}
 
 
 def payloads(session: Session) -> list[dict[str, Any]]:
