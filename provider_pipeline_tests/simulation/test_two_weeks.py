@@ -85,7 +85,7 @@ def _judge_runs(daemon: Daemon) -> None:
     """One fleet run each day, and one run for each task that was there to answer, never one for a failed fetch."""
     ended = daemon.runs()
     outputs = [status for job, _, status in ended if job == "catalog_outputs_job"]
-    # When the sensor for outputs sees a change between two runs is a matter of the clock: on a fast machine, perhaps never.
+    # The sensor for outputs sees a change when the clock says so: on a fast machine, perhaps never between two runs.
     assert set(outputs[:-1]) <= {"SUCCESS"}  # the daemon's end may have been the last one's
     runs = Counter((job, partition) for job, partition, _ in ended if job != "catalog_outputs_job")
     assert len(outputs) <= runs.total()
