@@ -23,14 +23,14 @@ Span = tuple[int, int]
 
 MAX_SUSPICIONS: Final = 100_000
 """Most suspicious places per body, and most escapes near them."""
-_LETTER: Final = "(?:3[0-9]|[46][1-9a-f]|[57][0-9a])"
+_LETTER: Final = "(?:2[de]|3[0-9]|[46][1-9a-f]|5[0-9af]|7[0-9a])"
 _PERCENT: Final = "%(?:25)*"
 ESCAPED_LETTER: Final = (
     rf"{_PERCENT}{_LETTER}|(?:\\|{_PERCENT}5c)(?:u00|x){_LETTER}"
     rf"|(?:&|{_PERCENT}26)(?:amp(?:;|{_PERCENT}3b))*(?:#|{_PERCENT}23)(?:x0*{_LETTER}"
-    r"|0*(?:4[89]|5[0-7]|6[5-9]|[78][0-9]|9[07-9]|1[01][0-9]|12[0-2]))"
+    r"|0*(?:4[5689]|5[0-7]|6[5-9]|[78][0-9]|9[057-9]|1[01][0-9]|12[0-2]))"
 )
-"""RE2, case-insensitive: a letter or digit written as an escape, which no honest encoder does."""
+"""RE2, case-insensitive: a letter, a digit or one of `-._` written as an escape, which no honest encoder does."""
 
 _FOLDED: Final = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ+\b\t\n\r\f\v", b"abcdefghijklmnopqrstuvwxyz" + 7 * b" ")
 MIN_PART: Final = 8

@@ -94,6 +94,13 @@ def test_a_secret_is_masked_even_if_each_character_is_encoded_differently(secret
     )
 
 
+@pytest.mark.parametrize("spell", ["%{:02x}", "%25{:02X}", "\\u{:04x}", "&#{};", "&#x{:x};"])
+@pytest.mark.parametrize("last", "-._")
+def test_a_short_run_of_a_secret_is_masked_with_an_escape_that_is_never_needed(last: str, spell: str) -> None:
+    body = f'{{"you": "000=000{spell.format(ord(last))}"}}'.encode()
+    assert redact_body(body, [f"000=000{last}"]) == b'{"you": "***"}'
+
+
 SECRET = "ab+cd/SECRETx0123456789=="
 QUOTES = {
     "whole": SECRET,
