@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from provider_pipeline import catalog
 from provider_pipeline.catalog.model_writes import ModelChange
@@ -21,9 +21,6 @@ from provider_pipeline.sync.plan import SyncPlan
 Status = Literal["synced", "blocked", "failed", "skipped"]
 WriteMode = Literal["all", "raw", "nothing"]
 """What a sync commits: everything; the stored response alone; nothing (a dry run, which is rolled back)."""
-
-RULE_REFUSED: Final = "rule_refused"
-"""Type of the issue that this build refuses the active rule, which an earlier one accepted."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +180,7 @@ def failed_outcome(listing: ExtractedListing) -> SyncOutcome:
 def _refused_outcome(plan: SyncPlan, error: InvalidRuleError) -> SyncOutcome:
     """The outcome if this build refuses the rule that an earlier one activated: nothing was asked for."""
     found = issue(
-        RULE_REFUSED,
+        "rule_refused",
         "error",
         f"this version of the program refuses the active rule {plan.version}: {error.message}",
         expected="a rule within the limits",

@@ -309,8 +309,8 @@ def compare_together(session: Session, judges: Iterable[rules.judge.ListingJudge
     for judge in judges:
         if isinstance(judge.history, StoredHistory):
             judge.history.session = session
-            if judge.uncompared:
-                waiting.append((judge, judge.history.asked(judge.uncompared)))
+            if hashes := judge.uncompared:
+                waiting.append((judge, judge.history.asked(hashes)))
     found = catalog.models.earlier_selves(session, [asked for _, asked in waiting]) if waiting else []
     for (judge, _), before in zip(waiting, found, strict=True):
         judge.compare(before)
