@@ -59,6 +59,11 @@ class ListingClient:
         self._host_limits = HostLimits()
         self._active_listings = ActiveListings()
 
+    @property
+    def heavy_listings(self) -> int:
+        """How many listings have used so much processor time that they pause for all others."""
+        return self._active_listings.heavy
+
     def pace(self, source: ListingSource) -> CpuThrottle:
         """The pace of one listing of a source, for callers that also process its pages."""
         deadline = Deadline(source.policy.limits(self._limits).deadline, source.slug)

@@ -246,16 +246,30 @@ class ActiveListings:
         self._sleep = sleep
         self._lock = threading.Lock()
         self._light: WeakSet[CpuThrottle] = WeakSet()
+        self._heavy: WeakSet[CpuThrottle] = WeakSet()
+
+    @property
+    def heavy(self) -> int:
+        """The number of heavy listings."""
+        with self._lock:
+            return len(self._heavy)
 
     def join(self, pace: "CpuThrottle") -> None:
         """Add a light listing."""
         with self._lock:
             self._light.add(pace)
 
-    def leave(self, pace: "CpuThrottle") -> None:
-        """Remove a listing that is done or no longer light."""
+    def slow_down(self, pace: "CpuThrottle") -> None:
+        """Count a light listing as heavy."""
         with self._lock:
             self._light.discard(pace)
+            self._heavy.add(pace)
+
+    def leave(self, pace: "CpuThrottle") -> None:
+        """Remove a listing that is done."""
+        with self._lock:
+            self._light.discard(pace)
+            self._heavy.discard(pace)
 
     def pause(self, seconds: float) -> None:
         """Sleep while light listings are active, at most for this many seconds."""
@@ -348,7 +362,7 @@ class CpuThrottle:
             self._begin()
 
     def _become_heavy(self) -> None:
-        self._listings.leave(self)
+        self._listings.slow_down(self)
         _SWITCHING.begin(self)
 
     def _begin(self) -> None:

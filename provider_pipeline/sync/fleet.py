@@ -170,8 +170,9 @@ class _Fleet:
         while True:
             self._batches = [batch for batch in self._batches if not batch.done()]
             may_write = bool(self._ready) and len(self._batches) < _WRITERS
-            is_all = not self._planning and not self._extracting
-            if may_write and (is_all or self._is_full):
+            # Heavy listings, which pause until those that are ready are written, add none soon.
+            adds_none = not self._planning and len(self._extracting) <= self._client.heavy_listings
+            if may_write and (adds_none or self._is_full):
                 self._write_batch()
                 may_write = False
             try:

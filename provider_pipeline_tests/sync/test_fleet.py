@@ -301,6 +301,26 @@ def test_a_slow_provider_delays_no_write_of_another(trees: Fleet):
         assert [(outcome.slug, outcome.status) for outcome in outcomes] == [("birch", "synced")]
 
 
+def test_listings_are_not_kept_waiting_for_those_that_pause_for_them(trees: Fleet, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("provider_pipeline.sync.fleet._FLUSH_SECONDS", 60)
+    client = ListingClient()
+
+    def wait(_: Request) -> Response:
+        while not client.heavy_listings:
+            time.sleep(0.01)
+        return Response(json.dumps(listing(*CHAT_MODELS)), content_type="application/json")
+
+    trees.serve("birch", {"data": [{"id": f"gpt-4.1-tune-{number}"} for number in range(8_000)]})
+    with HTTPServer(host="127.0.0.1", port=0) as light:
+        light.expect_request("/v1/models").respond_with_handler(wait)
+        run_sql(trees, f"UPDATE provider_metadata SET base_url = '{light.url_for('')}' WHERE slug = 'ash'")
+        outcomes = attempt_many(trees.database.session, ("birch", "ash"), client=client)
+        assert next(outcomes).slug == "ash"
+        assert trees.rows("birch") == {}
+        assert [(outcome.slug, outcome.status) for outcome in outcomes] == [("birch", "synced")]
+    assert client.heavy_listings == 0
+
+
 def test_back_pressure_limits_the_unwritten_listings(fleet: Fleet, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("provider_pipeline.sync.fleet._MAX_UNWRITTEN_BYTES", 1)
     slugs = [f"tree-{number}" for number in range(20)]
