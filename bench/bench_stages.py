@@ -34,7 +34,7 @@ STEPS = ("first", "unchanged", "a tenth changed")
 STAGES: dict[str, list[tuple[Any, str]]] = {
     "lock": [(catalog.sync_locks.SyncLocks, "take"), (catalog.sync_locks.SyncLocks, "release")],
     "read provider, rule, state": [(fleet, "prepare")],
-    "parse the rule": [(plan.SyncPlan, "rule")],
+    "parse the rule": [(plan, "parse_active_rule")],
     "fetch and parse": [(extract.ListingFetch, "run")],
     "hash": [(extract, "content_digest")],
     "judge": [(extract, "active_judge"), (extract, "judge_pages"), (load, "judged")],
@@ -129,7 +129,7 @@ def watch_sync(providers: Fleet, url: str) -> Stopwatch:
             watch.start()
             for outcome in attempt_many(database.session, slugs, client=ListingClient()):
                 if outcome.status != "synced":
-                    raise SystemExit("the bench's own listing is not synced")
+                    raise SystemExit(f"not synced: {outcome.reason} {outcome.error!r}")
             watch.stop()
     finally:
         for owner, attribute, original in replaced:
