@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import psycopg
 import pytest
 from sqlalchemy import text
 
+from provider_pipeline.catalog import pgserver_wheel
 from provider_pipeline.catalog.database import embedded_server, open_catalog
 from provider_pipeline.catalog.embedded import EmbeddedPostgres
 from provider_pipeline.errors import CatalogError, ConfigurationError, DatabaseUnavailableError
@@ -455,6 +457,26 @@ def test_root_runs_the_server_as_the_user_pgserver(home):
         pid = int((server.data / "postmaster.pid").read_text().split()[0])
         assert psutil.Process(pid).username() == "pgserver"
         assert server.data.stat().st_mode & 0o777 == 0o700
+
+
+def test_servers_that_start_at_once_on_a_new_machine_create_their_user_once(monkeypatch):
+    # For real, three workers of `make test` in a new container did: each `useradd` succeeded, and replaced the user of
+    # another, whose `initdb` then had none.
+    users: set[str] = set()
+    created = []
+
+    def ensure_user_exists(name: str) -> None:
+        if name not in users:
+            time.sleep(0.05)
+            created.append(name)
+            users.add(name)
+
+    monkeypatch.setattr(pgserver_wheel, "_utils", lambda: SimpleNamespace(ensure_user_exists=ensure_user_exists))
+    monkeypatch.setattr(pwd, "getpwnam", lambda name: name)
+    with ThreadPoolExecutor(3) as threads:
+        found = [threads.submit(pgserver_wheel.unprivileged_account) for _ in range(3)]
+        assert {each.result() for each in found} == {"pgserver"}
+    assert created == ["pgserver"]
 
 
 @as_another_user
