@@ -33,6 +33,8 @@ from provider_pipeline.errors import CatalogError, DatabaseFullError, DatabaseUn
 _START_SECONDS = 60.0
 # A Unix socket's path must fit into 108 bytes on Linux, 104 on macOS.
 _MAX_SOCKET_PATH = 100
+_ACCOUNTS = Path("/etc")
+"""Where the OS keeps its users: the same for all processes. `useradd` locks files in it, but not the folder."""
 
 
 class EmbeddedPostgres:
@@ -216,7 +218,9 @@ class EmbeddedPostgres:
             return None
         if self.data.exists() and (owner := self.data.stat().st_uid) != 0:
             return pwd.getpwuid(owner)
-        return pgserver_wheel.unprivileged_account()
+        # Of several `useradd` at once, each succeeds and replaces the others' user.
+        with _locked(_ACCOUNTS, fcntl.LOCK_EX):
+            return pgserver_wheel.unprivileged_account()
 
     def _keep_running(self) -> None:
         # Starting the server takes longer than most commands, so a user may leave it running.
@@ -250,8 +254,8 @@ class EmbeddedPostgres:
 def _locked(path: Path, mode: int) -> Iterator[None]:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except PermissionError:
-        # Created by another user; read access is enough to lock it.
+    except (PermissionError, IsADirectoryError):
+        # Created by another user, or a folder; read access is enough to lock it.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, mode)

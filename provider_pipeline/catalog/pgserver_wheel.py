@@ -3,7 +3,6 @@
 The wheel's own server management is not used: it counts users by process id, and a killed one stays counted.
 """
 
-import fcntl
 import functools
 import os
 import pwd
@@ -17,8 +16,6 @@ from provider_pipeline.errors import DatabaseUnavailableError
 from provider_pipeline.extras import require_extras
 
 _ACCOUNT = "pgserver"
-_LOCKED = "/etc"
-"""A folder that is there, and the same for all processes. `useradd` itself locks other files."""
 
 
 @functools.cache
@@ -53,17 +50,9 @@ def major_version() -> str:
 
 
 def unprivileged_account() -> pwd.struct_passwd:
-    """The OS user `pgserver`, created by the wheel if needed; requires root.
-
-    One process at a time creates it: of several `useradd` at once, each succeeds and replaces the others' user.
-    """
+    """The OS user `pgserver`, created by the wheel if needed; requires root, and that no other process creates it."""
     try:
-        folder = os.open(_LOCKED, os.O_RDONLY)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
-            _utils().ensure_user_exists(_ACCOUNT)
-        finally:
-            os.close(folder)
+        _utils().ensure_user_exists(_ACCOUNT)
         return pwd.getpwnam(_ACCOUNT)
     except (OSError, KeyError, subprocess.CalledProcessError) as error:
         raise DatabaseUnavailableError(

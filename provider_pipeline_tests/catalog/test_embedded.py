@@ -459,7 +459,7 @@ def test_root_runs_the_server_as_the_user_pgserver(home):
         assert server.data.stat().st_mode & 0o777 == 0o700
 
 
-def test_servers_that_start_at_once_on_a_new_machine_create_their_user_once(monkeypatch):
+def test_servers_that_start_at_once_on_a_new_machine_create_their_user_once(home, monkeypatch):
     # For real, three workers of `make test` in a new container did: each `useradd` succeeded, and replaced the user of
     # another, whose `initdb` then had none.
     users: set[str] = set()
@@ -473,8 +473,9 @@ def test_servers_that_start_at_once_on_a_new_machine_create_their_user_once(monk
 
     monkeypatch.setattr(pgserver_wheel, "_utils", lambda: SimpleNamespace(ensure_user_exists=ensure_user_exists))
     monkeypatch.setattr(pwd, "getpwnam", lambda name: name)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
     with ThreadPoolExecutor(3) as threads:
-        found = [threads.submit(pgserver_wheel.unprivileged_account) for _ in range(3)]
+        found = [threads.submit(EmbeddedPostgres(home / name)._account) for name in "abc"]
         assert {each.result() for each in found} == {"pgserver"}
     assert created == ["pgserver"]
 
