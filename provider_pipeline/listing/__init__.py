@@ -9,6 +9,7 @@ if TYPE_CHECKING:
         auth as auth,
         client as client,
         connections as connections,
+        cpu_throttle as cpu_throttle,
         documents as documents,
         endpoints as endpoints,
         error_responses as error_responses,

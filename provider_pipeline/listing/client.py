@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from provider_pipeline.errors import ListingError, ListingRefusedError, ListingUnreadableError
 from provider_pipeline.listing.auth.credentials import TokenCache
+from provider_pipeline.listing.cpu_throttle import ActiveListings, CpuThrottle
 from provider_pipeline.listing.documents import parse_document
 from provider_pipeline.listing.endpoints import (
     Budget,
@@ -22,7 +23,7 @@ from provider_pipeline.listing.endpoints import (
     ListingSource,
 )
 from provider_pipeline.listing.error_responses import error_message_in
-from provider_pipeline.listing.limits import ActiveListings, CpuThrottle, Deadline, FetchLimits, HostLimits
+from provider_pipeline.listing.limits import Deadline, FetchLimits, HostLimits
 from provider_pipeline.listing.pages import VALIDATORS, Body, Page
 from provider_pipeline.listing.policy import join_url
 from provider_pipeline.listing.redaction import one_line

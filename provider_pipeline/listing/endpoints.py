@@ -16,9 +16,10 @@ from provider_pipeline.errors import (
     ListingUnreadableError,
 )
 from provider_pipeline.listing.auth.kinds import Auth, AuthConfig, NoAuth
+from provider_pipeline.listing.cpu_throttle import CpuThrottle
 from provider_pipeline.listing.documents import containers_in, parse_document
 from provider_pipeline.listing.error_responses import NOT_MODIFIED, error_message_in
-from provider_pipeline.listing.limits import CpuThrottle, FetchLimits
+from provider_pipeline.listing.limits import FetchLimits
 from provider_pipeline.listing.pages import (
     VALIDATORS,
     Body,

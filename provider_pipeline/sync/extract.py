@@ -22,9 +22,9 @@ from provider_pipeline.errors import (
     ProviderPipelineError,
 )
 from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.listing.cpu_throttle import CpuThrottle
 from provider_pipeline.listing.documents import parse_document
 from provider_pipeline.listing.endpoints import ListingSource
-from provider_pipeline.listing.limits import CpuThrottle
 from provider_pipeline.listing.pages import KnownPage
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.rows import content_digest
